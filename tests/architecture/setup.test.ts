@@ -4,6 +4,7 @@ import { on, once } from 'node:events';
 import {
   chmodSync,
   copyFileSync,
+  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -48,7 +49,8 @@ function makeClone() {
     rmSync(root, { recursive: true });
   });
   for (const folder of ['scripts', 'node_modules', 'shared']) mkdirSync(join(root, folder));
-  for (const file of ['setup.mjs', 'ready.sh']) copyFileSync(join(SCRIPTS, file), join(root, 'scripts', file));
+  for (const name of ['setup.mjs', 'setup', 'ready.sh'])
+    cpSync(join(SCRIPTS, name), join(root, 'scripts', name), { recursive: true });
   writeFileSync(join(root, 'scripts/npm-cli.js'), NPM);
   writeFileSync(join(root, 'package-lock.json'), '{"packages":{}}');
   const env = {

@@ -1,0 +1,63 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { root, SetupError } from './clone.mjs';
+
+const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+
+/** Somebody ended the set-up. */
+export class Stopped extends Error {
+  constructor(signal) {
+    super(signal);
+    this.signal = signal;
+  }
+}
+
+/**
+ * Runs the npm that runs us, if one does, in the clone. Its output goes to the terminal.
+ * @param held the lock (setup-lock.mjs)
+ */
+export async function npm(held, ...args) {
+  const cli = process.env.npm_execpath;
+  const ours = cli && /npm-cli\.js$/.test(cli);
+  const [file, first] = ours ? [process.env.npm_node_execpath ?? process.execPath, [cli]] : ['npm', []];
+  const { status, error } = await execute(held, file, [...first, ...args], {
+    cwd: root,
+    stdio: 'inherit',
+    shell: !ours && process.platform === 'win32',
+  });
+  if (error) throw new SetupError(`cannot run npm: ${error.message}`);
+  return status === 0;
+}
+
+/**
+ * Resolves when the program has ended: with its `status`, and its `output` unless that goes elsewhere; with an `error` where it cannot be run. What is to end us ends it
+ * first, and rejects with Stopped then.
+ */
+export function execute(held, file, args, options) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(file, args, options);
+    held.tellProgram(child.pid);
+    let stoppedBy;
+    const stop = (signal) => {
+      stoppedBy = signal;
+      child.kill(signal);
+    };
+    for (const signal of STOP_SIGNALS) process.on(signal, stop);
+    const ended = (result) => {
+      for (const signal of STOP_SIGNALS) process.off(signal, stop);
+      if (stoppedBy === undefined) resolve(result);
+      else reject(new Stopped(stoppedBy));
+    };
+    let output = '';
+    for (const stream of [child.stdout, child.stderr]) {
+      stream?.on('data', (chunk) => {
+        output += chunk;
+      });
+    }
+    child.on('error', (error) => ended({ status: null, output: error.message, error }));
+    child.on('close', (status) => ended({ status, output }));
+  });
+}
+
+export function runs(file) {
+  return spawnSync(file, ['--version']).status === 0;
+}
