@@ -36,4 +36,4 @@ STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=60s --retries=3 \
   CMD ["node", "-e", "const given = (name, usual) => process.env[name] || (process.env[name + '_FILE'] ? require('fs').readFileSync(process.env[name + '_FILE'], 'utf8').trim() : usual); const h = given('HOST', '127.0.0.1'); const host = { '0.0.0.0': '127.0.0.1', '::': '::1' }[h] || h; require('http').get({ host, port: given('PORT', 8080), path: '/healthz' }, (r) => process.exit(r.statusCode === 200 ? 0 : 1)).on('error', () => process.exit(1))"]
 # As npm start does.
-CMD ["node", "--max-semi-space-size=32", "src/main.ts"]
+CMD ["node", "--max-semi-space-size=32", "src/main.js"]

@@ -116,7 +116,7 @@ function report({ events, accepted, rows, acceptedS, totalS, sink }: Result): nu
 }
 
 function startService(dataDir: string) {
-  const main = fileURLToPath(new URL('../main.ts', import.meta.url));
+  const main = fileURLToPath(new URL('../main.js', import.meta.url));
   const env = {
     ...bareEnvironment(process.env),
     DATA_DIR: dataDir,

@@ -6,11 +6,30 @@ import { expect, test } from 'vitest';
 const ROOT = join(import.meta.dirname, '../..');
 
 test('nothing of ours is loaded before what Node makes of it is kept for the next start', () => {
-  const main = readFileSync(join(ROOT, 'src/main.ts'), 'utf8');
+  const main = readFileSync(join(ROOT, 'src/main.js'), 'utf8');
   const imports = [...main.matchAll(/^import .* from '(.+)';$/gm)].map(([, from]) => from);
   expect(imports).toContain('node:module');
   for (const from of imports) expect(from).toMatch(/^node:/);
   expect(main.indexOf('enableCompileCache(')).toBeLessThan(main.indexOf("import('./start.ts')"));
+});
+
+/** At the end of a process, on standard error: whether Node loaded what takes types out of files, and keeps it. */
+const SAY_WHETHER_TYPES_WERE_TAKEN_OUT = `data:text/javascript,process.on('exit', () => console.error(process.moduleLoadList.some((name) => name.includes('amaro'))))`;
+
+test('a start whose files were all kept from an earlier one takes out no types', () => {
+  // The tests keep what Node makes of files, too, and from the first line on.
+  const { NODE_COMPILE_CACHE: _, ...env } = process.env;
+  const start = () =>
+    spawnSync(process.execPath, ['--import', SAY_WHETHER_TYPES_WERE_TAKEN_OUT, 'src/main.js', '--help'], {
+      cwd: ROOT,
+      env,
+      encoding: 'utf8',
+    });
+  start();
+  const { status, stdout, stderr } = start();
+  expect(status).toBe(0);
+  expect(stdout).toContain('npm start');
+  expect(stderr).toBe('false\n');
 });
 
 /** Loads the service with all its roles, as a process does at its start, and says which packages came with it. */

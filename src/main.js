@@ -1,9 +1,11 @@
+// The process: one for every role. This file alone is JavaScript: to take the types out of it, which happens before its first line can say where what comes
+// of that is kept, Node would load a parser and keep it, some 12 MB, for as long as the process lives.
 import { enableCompileCache, flushCompileCache } from 'node:module';
 import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 
-// By default V8 lets the old part of its heap grow to several times what lives in it before it collects it. Half as much again costs one to two per cent of the
-// process's time at load rather than none, and takes 40 to 70 MB less than twice as much.
+// By default V8 lets the old part of its heap grow to several times what lives in it before it collects it. Half as much again costs one to two per cent
+// of the process's time at load rather than none, and takes 40 to 70 MB less than twice as much.
 setFlagsFromString('--heap-growing-percent=50');
 // Where most of what a place of the code makes survives a collection, as requests may do while a process warms up, V8 makes it in the old
 // part from then on, for good. There it is not collected when it is over, and keeps alive all that it points to: a third more time for each
@@ -18,5 +20,4 @@ const { start } = await import('./start.ts');
 // Not only at the end, which a process that is killed does not reach.
 flushCompileCache();
 
-/** The process: one for every role. */
 process.exit(await start(process.argv.slice(2)));
