@@ -1,64 +1,24 @@
-import type { EgressChange, EgressWatch } from '../delivery/egress-watch.ts';
-import type { GateNews } from '../delivery/gate.ts';
 import { type AttemptTiming, type Outcome, staysInMailbox } from '../domain/outcome.ts';
-import type { AttemptIds } from '../observability/facts.ts';
 import type { DeliveryKey } from '../store/delivery-keys.ts';
 import type { DueDelivery, EventBody, OrderPlace } from '../store/mailbox.ts';
 import type { SettledAttempt } from '../store/settle.ts';
-import type { LoadedTarget } from '../store/targets.ts';
 import { Admission } from './admission.ts';
 import { AttemptCloser } from './attempt-closer.ts';
 import { Crowding } from './crowding.ts';
 import type { Desk } from './desk.ts';
 import { DeskClearer } from './desk-clearer.ts';
 import { DeskList } from './desk-list.ts';
-import { Dispatcher, type DispatcherOptions, type Finished } from './dispatcher.ts';
+import type { DesksOptions } from './desks-options.ts';
+import { Dispatcher, type Finished } from './dispatcher.ts';
 import { EndpointDisabler } from './endpoint-disabler.ts';
 import type { Lane } from './lane.ts';
-import { type MemoryLimits, MemoryShares } from './memory-shares.ts';
+import { MemoryShares } from './memory-shares.ts';
 import { PendingTableWrites } from './pending-table-writes.ts';
 import { recheck } from './recheck.ts';
+import { Relief } from './relief.ts';
 import { RowsInMemory } from './rows-in-memory.ts';
 import type { SendScheduler } from './send-scheduler.ts';
-
-/** What the desks ask of Postgres, and write to it. */
-export interface DeskStore {
-  readonly loadTargets: (nums: readonly number[]) => Promise<Map<number, LoadedTarget>>;
-  /** @returns false if the endpoint was changed meanwhile, so that the reason no longer holds */
-  readonly disableEndpoint: (endpointNum: number, reason: string, resets: number) => Promise<boolean>;
-  /** Has the attempt written. The answer comes by `Desks.settled`. */
-  readonly settle: (attempt: SettledAttempt) => void;
-}
-
-/** What the desks tell others. */
-export interface DeskEvents {
-  readonly onAttempt: (attempt: SettledAttempt, ids: AttemptIds) => void;
-  readonly onGateNews: (news: GateNews, desk: Desk, isOfSystemEvent: boolean) => void;
-  readonly onEgressChange: (change: EgressChange) => void;
-  readonly onFailure: (what: string, error: unknown, about?: Partial<AttemptIds>) => void;
-}
-
-export interface DesksOptions {
-  readonly sender: DispatcherOptions['sender'];
-  readonly egress: EgressWatch;
-  /** Postgres's clock. */
-  readonly nowMs: () => number;
-  readonly userAgent: string;
-  /** How long events are kept; for ever without it. */
-  readonly retentionMs: number | undefined;
-  readonly limits: MemoryLimits;
-  readonly store: DeskStore;
-  readonly events: DeskEvents;
-  /** Whether a lane may fetch, and waits for room in memory. */
-  readonly awaitsRoom: () => boolean;
-  /** Asks for a round: there is room, or there are rows to park or to read. */
-  readonly requestRound: () => void;
-}
-
-/** How long deliveries of an endpoint that takes no more may wait in memory when others need the room, in ms. */
-const SLOW_MS = 1_000;
-/** The same in crowded mode. */
-const CROWDED_SLOW_MS = 50;
+import { TargetLoader } from './target-loader.ts';
 
 const NO_TIMING: AttemptTiming = { dnsMs: null, connectMs: null, firstByteMs: null, totalMs: 0 };
 
@@ -74,6 +34,8 @@ export class Desks {
   readonly #closer: AttemptCloser;
   readonly #clearer: DeskClearer;
   readonly #admission: Admission;
+  readonly #relief: Relief;
+  readonly #targets: TargetLoader;
   readonly #inMemory = new RowsInMemory();
   readonly memory: MemoryShares;
   readonly crowding: Crowding;
@@ -102,16 +64,12 @@ export class Desks {
     const [inMemory, dispatcher, closer] = [this.#inMemory, this.#dispatcher, this.#closer];
     this.crowding = new Crowding({ list, memory, scheduler: dispatcher.scheduler });
     this.#clearer = new DeskClearer({ nowMs, inMemory, tableWrites, dispatcher, requestRound });
-    this.#admission = new Admission({
-      nowMs,
-      list,
-      inMemory,
-      memory,
-      crowding: this.crowding,
-      tableWrites,
-      dispatcher,
-      closer,
-    });
+    const { crowding } = this;
+    const clearer = this.#clearer;
+    this.#admission = new Admission({ nowMs, list, inMemory, memory, crowding, tableWrites, dispatcher, closer });
+    this.#relief = new Relief({ list, memory, crowding, scheduler: dispatcher.scheduler, clearer, nowMs });
+    const { loadTargets } = store;
+    this.#targets = new TargetLoader({ loadTargets, onFailure, clearer, dispatcher, nowMs, requestRound });
   }
 
   #createDispatcher(shelve: (desk: Desk) => void): Dispatcher {
@@ -238,31 +196,14 @@ export class Desks {
     this.#dispatcher.run();
   }
 
-  /**
-   * Whether memory is short because of endpoints that take no more. Then a round is due to relieve it, although it has no room to fetch.
-   */
+  /** See `Relief.isDue`. */
   get isClogged(): boolean {
-    return !this.memory.hasRowsFree && this.#slow().length > 0;
+    return this.#relief.isDue;
   }
 
-  /**
-   * If memory, or a tenant's share of it, is short: returns deliveries to the table that have waited long for endpoints that take no more.
-   */
+  /** See `Relief.relieve`. */
   relieve(): void {
-    for (const desk of this.#slow())
-      if (!this.memory.hasRowsFree || !this.memory.tenantMayHaveMore(desk.tenantNum) || this.#keepsOut(desk))
-        this.#clearer.shelve(desk);
-  }
-
-  /** In crowded mode: whether what waits at the desk finds no slot, and keeps rows of another class out that might find one. */
-  #keepsOut(desk: Desk): boolean {
-    const { crowding } = this;
-    return crowding.isOn && desk.wantsParked(this.#options.nowMs()) && !this.#dispatcher.scheduler.hasSlotFor(desk);
-  }
-
-  #slow(): Desk[] {
-    const { scheduler } = this.#dispatcher;
-    return this.list.slow(this.crowding.isOn ? CROWDED_SLOW_MS : SLOW_MS, (desk) => scheduler.hasSlotFor(desk));
+    this.#relief.relieve();
   }
 
   /** See `recheck`. */
@@ -291,30 +232,8 @@ export class Desks {
     this.list.forgetLane(lane);
   }
 
-  /** Reads the settings of endpoints, and closes or opens their desks accordingly. */
-  async loadTargets(desks: readonly Desk[]): Promise<void> {
-    if (desks.length === 0) return;
-    const targets = await this.#options.store.loadTargets(desks.map((desk) => desk.num));
-    for (const desk of desks) {
-      const loaded = targets.get(desk.num);
-      if (loaded === undefined) continue;
-      if (loaded.kind === 'unusable' && desk.problem === null)
-        this.#options.events.onFailure('endpoint', new Error(loaded.problem), {
-          endpointId: loaded.id,
-          tenantId: loaded.tenantId,
-        });
-      this.#load(desk, loaded);
-    }
-    this.#dispatcher.run();
-  }
-
-  #load(desk: Desk, loaded: LoadedTarget): void {
-    const nowMs = this.#options.nowMs();
-    desk.load(loaded, nowMs);
-    const isOpen = desk.isOpen(nowMs);
-    if (!isOpen && desk.waiting.length > 0) this.#clearer.shelve(desk);
-    if (isOpen && desk.hasParked) this.#options.requestRound();
-    // Its limits may have changed.
-    this.#dispatcher.reconsider(desk);
+  /** See `TargetLoader.load`. */
+  loadTargets(desks: readonly Desk[]): Promise<void> {
+    return this.#targets.load(desks);
   }
 }

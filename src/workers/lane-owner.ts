@@ -309,7 +309,7 @@ export class LaneOwner {
 
   #exploreAll(): void {
     const now = performance.now();
-    for (const lane of this.#lanes) if (lane.isUnexplored(now)) this.#reader.explore(lane.number);
+    for (const lane of this.#lanes) if (lane.exploration.isDue(now)) this.#reader.explore(lane.number);
     this.#pump.kick();
   }
 

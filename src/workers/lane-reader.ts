@@ -1,17 +1,20 @@
 import type { DueDelivery, DueRows, FetchExclusions, LaneFetch } from '../store/mailbox.ts';
-import { type Desk, VERSION_UNKNOWN } from './desk.ts';
+import { VERSION_UNKNOWN } from './desk.ts';
 import type { Desks } from './desks.ts';
 import { FloodParker, type FloodParkerOptions } from './flood-parker.ts';
 import type { Lane } from './lane.ts';
 import type { LaneStore } from './lane-store.ts';
-import { onRefillAdmitted, ParkedBacklog, returnUnusedTurn } from './parked-backlog.ts';
+import { ParkedReader, type ParkedReaderOptions } from './parked-reader.ts';
 import { PastCrowd } from './past-crowd.ts';
+import { RowLoader, type RowLoaderOptions } from './row-loader.ts';
 import { StartReads } from './start-reads.ts';
 import { StrandedLook } from './stranded-look.ts';
 import { TableWriter, type TableWriterOptions } from './table-writer.ts';
 
 export interface LaneReaderOptions {
-  readonly store: Pick<LaneStore, 'fetchDue' | 'fetchParked' | 'parkedEndpoints' | 'stillWaiting' | 'bodies'> &
+  readonly store: Pick<LaneStore, 'fetchDue' | 'parkedEndpoints' | 'stillWaiting'> &
+    ParkedReaderOptions['store'] &
+    RowLoaderOptions['store'] &
     FloodParkerOptions['store'] &
     TableWriterOptions['store'];
   readonly desks: Desks;
@@ -47,14 +50,6 @@ interface Found extends DueRows {
 /** The most rows of a lane that are fetched at once, and the least, however little room each lane has. */
 const FETCH_SIZE = 500;
 const LEAST_FETCH_SIZE = 8;
-/** Rows whose bodies are read by one statement, as far as `bytesToRead` goes. */
-const BODIES_AT_ONCE = 512;
-/** Rows that are admitted, and may be sent, in one turn of the event loop: others have their turns of it in between. */
-const ADMITTED_AT_ONCE = 128;
-/** For how long bodies are read in one round, in ms: only between two rounds are lanes taken and given back, and rows parked. */
-const ADMIT_MS = 2_000;
-/** The least time between two reads of parked backlogs while slots are short, in ms: requests take far longer then. */
-const CROWDED_REFILL_MS = 25;
 
 /** Moves rows between the mailbox and the desks: what is due comes in, what an endpoint cannot take now goes back, parked. */
 export class LaneReader {
@@ -65,20 +60,13 @@ export class LaneReader {
   readonly #onProgress: () => void;
   readonly #floods: FloodParker;
   readonly #tableWriter: TableWriter;
+  readonly #loader: RowLoader;
   readonly #pastCrowd: PastCrowd;
   readonly #stranded: StrandedLook;
-  readonly #parked = new ParkedBacklog();
+  readonly #parked: ParkedReader;
   readonly #starts = new StartReads();
   /** Lanes in which the next round looks for endpoints with parked rows. */
   readonly #unexplored = new Set<number>();
-  /**
-   * Whether parked backlogs found no room after the last fetch. Then they are read before the next fetch, or live traffic might starve
-   * them.
-   */
-  #owesRefill = false;
-  /** When parked backlogs were last read, in ms of `performance.now()`, and how many requests had ended by then. */
-  #refilledAt = Number.NEGATIVE_INFINITY;
-  #finishedBefore = 0;
 
   constructor(options: LaneReaderOptions) {
     const { store, desks, lanes, maxInFlight, nowMs, onFailure, onProgress } = options;
@@ -91,7 +79,9 @@ export class LaneReader {
     this.#floods = new FloodParker({ store, list, lanes, maxInFlight, onFailure });
     this.#tableWriter = new TableWriter({ store, desks, lanes, floods: this.#floods, onProgress });
     this.#stranded = new StrandedLook({ store, lanes, onOver: (lane) => this.explore(lane) });
-    const admit = (rows: readonly DueDelivery[]) => this.#admit(rows, performance.now());
+    this.#loader = new RowLoader({ store, desks, lanes });
+    this.#parked = new ParkedReader({ store, desks, lanes, loader: this.#loader, nowMs });
+    const admit = (rows: readonly DueDelivery[]) => this.#loader.admit(rows, performance.now());
     this.#pastCrowd = new PastCrowd({ store, desks, floods: this.#floods, lanes, admit, nowMs });
   }
 
@@ -104,7 +94,7 @@ export class LaneReader {
     // Back-pressure: too many decided rows are unwritten. Write them first; if that throws, the round ends and nothing more is read.
     if (this.#desks.tableWrites.isFull) await this.#tableWriter.write();
     await this.#findParked();
-    if (this.#owesRefill) await this.#refill();
+    if (this.#parked.isOwed) await this.#parked.read();
     await this.#fetch();
     this.#onProgress();
     await this.#pastCrowd.run();
@@ -112,14 +102,13 @@ export class LaneReader {
     this.#floods.start();
     this.#desks.relieve();
     await this.#tableWriter.write();
-    await this.#refill();
+    await this.#parked.read();
     await this.#tableWriter.write();
   }
 
-  /** In crowded mode: whether requests have ended since parked backlogs were last read, whose slots these may take. */
+  /** See `ParkedReader.isDue`. */
   isRefillDue(now: number): boolean {
-    const { crowding, scheduler } = this.#desks;
-    return crowding.isOn && scheduler.finished !== this.#finishedBefore && now - this.#refilledAt >= CROWDED_REFILL_MS;
+    return this.#parked.isDue(now);
   }
 
   /** Whether it is time to look past a crowd. */
@@ -144,7 +133,7 @@ export class LaneReader {
     const now = performance.now();
     for (const lane of lanes) {
       this.#unexplored.delete(lane);
-      this.#lanes.get(lane)?.explored(found.filter((each) => each.lane === lane).length, now);
+      this.#lanes.get(lane)?.exploration.found(found.filter((each) => each.lane === lane).length, now);
     }
     const ours = found.filter(({ lane }) => this.#lanes.has(lane));
     const desks = ours.map(({ lane, endpointNum }) => this.#desks.list.of(endpointNum, lane));
@@ -160,7 +149,7 @@ export class LaneReader {
     this.#noteFetched(plan, found);
     let isAdmitted = false;
     try {
-      isAdmitted = await this.#admit(found.fresh, performance.now());
+      isAdmitted = await this.#loader.admit(found.fresh, performance.now());
     } finally {
       for (const lane of plan.lanes) {
         if (isAdmitted) this.#onFetchAdmitted(lane);
@@ -225,98 +214,10 @@ export class LaneReader {
   }
 
   /**
-   * Admits rows, as many as memory has room for, and for as long as a round may last. Bodies are read some at a time, because nobody knows
-   * their size before.
-   * @param seenAt when the rows were read from the mailbox, in ms of `performance.now()`
-   * @returns whether all of them were admitted; the others are read again later
-   */
-  async #admit(fresh: readonly DueDelivery[], seenAt: number): Promise<boolean> {
-    // Whether a row has a place now depends on its endpoint.
-    if (this.#desks.crowding.isOn) await this.#desks.loadTargets(this.#unknown(fresh));
-    let rows = this.#desks.turnAway(fresh.filter((row) => this.#laneOf(row) !== undefined));
-    while (rows.length > 0) {
-      if (!this.#desks.memory.hasBytes || performance.now() - seenAt > ADMIT_MS) return false;
-      const some = rows.slice(0, BODIES_AT_ONCE);
-      const left = await this.#admitPart(some, seenAt);
-      const rest = left.length === 0 ? rows.slice(some.length) : [...left, ...rows.slice(some.length)];
-      // These rows may have filled the share of their tenant or endpoint: then the bodies of the others need not be read.
-      rows = this.#desks.turnAway(rest.filter((row) => this.#laneOf(row) !== undefined));
-    }
-    return true;
-  }
-
-  /** @returns the rows that were not read, or for which there was no room; never all of them */
-  async #admitPart(rows: readonly DueDelivery[], seenAt: number): Promise<readonly DueDelivery[]> {
-    const events = new Set<string>();
-    for (const { eventUuid } of rows) events.add(eventUuid);
-    const [{ bodies, left }] = await Promise.all([
-      this.#store.bodies([...events], this.#desks.memory.bytesToRead),
-      this.#desks.loadTargets(this.#unknown(rows)),
-    ]);
-    const readable = left.size === 0 ? rows : rows.filter(({ eventUuid }) => !left.has(eventUuid));
-    const rest = left.size === 0 ? [] : rows.filter(({ eventUuid }) => left.has(eventUuid));
-    for (let at = 0; at < readable.length; at += ADMITTED_AT_ONCE) {
-      if (at > 0) await nextTurn();
-      // The body of an event with many rows is read once, and counts once for each row.
-      if (at > 0 && !this.#desks.memory.hasBytes) return [...readable.slice(at), ...rest];
-      this.#desks.admit(readable.slice(at, at + ADMITTED_AT_ONCE), bodies, this.#laneOf, seenAt);
-    }
-    return rest;
-  }
-
-  /** Desks of these rows whose settings are to be loaded. */
-  #unknown(rows: readonly DueDelivery[]): readonly Desk[] {
-    const desks = new Set<Desk>();
-    for (const { endpointNum, lane, endpointVersion } of rows) {
-      const desk = this.#desks.list.of(endpointNum, lane);
-      if (desk.version < endpointVersion) desks.add(desk);
-    }
-    return [...desks];
-  }
-
-  /** The lane of a row. Undefined if it was lost, or told to drain, while the bodies were read. */
-  readonly #laneOf = ({ lane: number }: DueDelivery): Lane | undefined => {
-    const lane = this.#lanes.get(number);
-    return lane?.isDraining === false ? lane : undefined;
-  };
-
-  async #refill(): Promise<void> {
-    const { list, memory, inMemory, crowding, scheduler } = this.#desks;
-    const now = performance.now();
-    if (crowding.isOn && now - this.#refilledAt < CROWDED_REFILL_MS) return;
-    this.#refilledAt = now;
-    this.#finishedBefore = scheduler.finished;
-    const isServed = ({ lane, tenantNum }: Desk) =>
-      this.#lanes.get(lane)?.isDraining === false && memory.tenantMayHaveMore(tenantNum);
-    const nowMs = this.#nowMs();
-    // Check for room before refillsOf() deals turns: a desk whose turn is spent without a read waits for all others again.
-    if (!memory.hasRowsFree) {
-      this.#owesRefill = this.#parked.isWanted(list, { isServed, nowMs });
-      return;
-    }
-    const { refills, isAll } = this.#parked.refillsOf(list, { isServed, places: crowding.places(), scheduler, nowMs });
-    this.#owesRefill = !isAll;
-    if (refills.length === 0) return;
-    const fetches = refills.map(({ fetch }) => fetch);
-    const known = inMemory.ofEndpoints(new Set(fetches.map(({ endpointNum }) => endpointNum)));
-    const { rows, fresh } = await this.#desks.read(async () => ({
-      rows: await this.#store.fetchParked(fetches, known),
-    }));
-    const isAdmitted = await this.#admit(fresh, performance.now());
-    for (const refill of refills) returnUnusedTurn(refill);
-    // Only now: the cursor must not pass rows that did not come into memory.
-    if (isAdmitted) for (const refill of refills) onRefillAdmitted(refill, rows);
-  }
-
-  /**
    * When the process stops: waits for the parking under way and promotes what is still to be promoted. Nobody would look for these rows.
    */
   async finish(): Promise<void> {
     await this.#floods.finish();
     await this.#tableWriter.promote();
   }
-}
-
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }

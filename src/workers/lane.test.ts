@@ -211,15 +211,6 @@ test('a fetch that passed over tenants leaves the cursor before their rows', () 
   expect([lane.isIdle, lane.mayFetch]).toEqual([false, false]);
 });
 
-test('parked endpoints are looked for every ten seconds, and less often the more there are', () => {
-  const lane = new Lane({ lane: 0, epoch: 1 }, 0);
-  expect(lane.isUnexplored(0)).toBe(true);
-  lane.explored(10, 1_000);
-  expect([lane.isUnexplored(10_999), lane.isUnexplored(11_000)]).toEqual([false, true]);
-  lane.explored(10_000, 11_000);
-  expect([lane.isUnexplored(210_999), lane.isUnexplored(211_000)]).toEqual([false, true]);
-});
-
 /** A lane whose reading from the start takes long, with a row due now. */
 function dearLane(tookMs: number): Lane {
   const lane = new Lane(lease, 0);

@@ -1,26 +1,18 @@
 import type { LaneLease } from '../store/lanes.ts';
 import type { Cursor, DueDelivery, LaneFetch } from '../store/mailbox.ts';
+import { Exploration } from './exploration.ts';
 import { LaneCursor } from './lane-cursor.ts';
+import { LanePace } from './lane-pace.ts';
 import { type Depth, LookBacks } from './look-backs.ts';
 import { PastLooks } from './past-looks.ts';
 import { StartReads } from './start-reads.ts';
 import { Sweep } from './sweep.ts';
+import { UnreadDue } from './unread-due.ts';
 
-/** How long an idle lane lingers before it is given back, in ms. */
-const LINGER_MS = 250;
-/** How often an awake lane looks for rows that nobody woke it for, in ms, while it is busy. */
-const BUSY_POLL_MS = 10;
-/** The same when it has been quiet. */
-const QUIET_POLL_MS = 100;
 /** A careful lane with this many rows in memory fetches no more: rows that wait for their trial keep the slots from others. */
 const CAREFUL_ROWS = 16;
 /** The longest that a draining lane is not read, in ms: until its requests under way have ended. */
 const LONGEST_DRAIN_MS = 125_000;
-/**
- * How often endpoints with parked rows are looked for again, in ms: at least, and per endpoint. Where they are many, looking takes long.
- */
-const EXPLORE_MS = 10_000;
-const EXPLORE_MS_PER_ENDPOINT = 20;
 
 /** What a fetch brought for one lane. */
 interface Fetched {
@@ -52,9 +44,10 @@ export class Lane {
   /** When stranded rows were last looked for, in ms of `performance.now()`. */
   strandedAt = Number.NEGATIVE_INFINITY;
   readonly looks = new PastLooks();
+  /** When its endpoints with parked rows are looked for. */
+  readonly exploration = new Exploration();
   /** Goes through the rows of flooded endpoints, which are parked unread: see `FloodParker`. */
   readonly flood = new Sweep();
-  #exploreAt = 0;
   #wantsFetch = true;
   readonly #cursor = new LaneCursor();
   /** The last row of the part that was read last, where there may be more in it; else null. */
@@ -64,19 +57,8 @@ export class Lane {
   #fetchedAt = 0;
   #isFetching = false;
   readonly #lookBacks = new LookBacks();
-  #foundAt: number;
-  /** When rows were last handed over in memory. */
-  #handedAt = Number.NEGATIVE_INFINITY;
-  /** Whether the last fetch brought all that was due. */
-  #isComplete = false;
-  /** Whether it did so for all tenants except those that have their full share of memory. */
-  #isWhole = false;
-  /** When the last fetch began that did so, and whose rows were admitted. */
-  #readAt: number;
-  /** Whether it fell behind since the last fetch began: then that fetch does not show that it caught up. */
-  #fellMeanwhile = false;
-  /** Whether rows that are due may wait unread in the table, because none was read yet or not all were admitted. */
-  #hasUnreadDue = true;
+  readonly #pace: LanePace;
+  readonly #unread: UnreadDue;
   /** Whether the last fetch left rows behind those that it brought. */
   #isContinuing = false;
   /** Whether the lane had rows in memory when the last fetch began. */
@@ -90,8 +72,8 @@ export class Lane {
   constructor(lease: LaneLease, now: number, renewedAt = now) {
     this.lease = lease;
     this.renewedAt = renewedAt;
-    this.#foundAt = now;
-    this.#readAt = now;
+    this.#pace = new LanePace(now);
+    this.#unread = new UnreadDue(now);
     const { promise, resolve } = Promise.withResolvers<void>();
     this.released = promise;
     this.resolveReleased = resolve;
@@ -115,12 +97,12 @@ export class Lane {
 
   /** Whether new rows may be handed over in memory: not while rows wait unread in the table, which come first. */
   get takesFromMemory(): boolean {
-    return !this.isDraining && !this.isLeaving && !this.isCareful && !this.#hasUnreadDue;
+    return !this.isDraining && !this.isLeaving && !this.isCareful && !this.#unread.hasAny;
   }
 
   /** Rows were handed over in memory. */
   onHandedRows(now: number): void {
-    this.#handedAt = now;
+    this.#pace.onHandedRows(now);
     this.#isQuiet = false;
   }
 
@@ -131,8 +113,7 @@ export class Lane {
   onFetchAdmitted(now = this.#fetchedAt): number | null {
     // A part shows nothing of the rows behind the cursor.
     if (this.depth === 'part') return this.#lookBacks.onPartAdmitted(this.#partEnd, now);
-    this.#hasUnreadDue = !this.#isComplete || this.#fellMeanwhile || this.#lookBacks.isOwed;
-    if (this.#isWhole) this.#readAt = this.#fetchedAt;
+    this.#unread.admitted(this.#fetchedAt, this.#lookBacks.isOwed);
     return null;
   }
 
@@ -155,13 +136,12 @@ export class Lane {
    * draining.
    */
   unreadMs(now: number): number {
-    return Math.max(0, now - this.#readAt - (this.isDraining ? LONGEST_DRAIN_MS : 0));
+    return Math.max(0, now - this.#unread.readAt - (this.isDraining ? LONGEST_DRAIN_MS : 0));
   }
 
   /** Due rows were left in the table: they are to be read before others are handed over in memory. */
   fellBehind(): void {
-    this.#hasUnreadDue = true;
-    this.#fellMeanwhile = true;
+    this.#unread.fellBehind();
     this.wake();
   }
 
@@ -176,24 +156,13 @@ export class Lane {
     return this.rowsInMemory === 0 && !this.mayFetch && this.#isQuiet;
   }
 
-  /** Whether it is time to look for its endpoints with parked rows again. */
-  isUnexplored(now: number): boolean {
-    return now >= this.#exploreAt;
-  }
-
-  /** So many endpoints with parked rows were found just now. */
-  explored(endpoints: number, now: number): void {
-    this.#exploreAt = now + Math.max(EXPLORE_MS, endpoints * EXPLORE_MS_PER_ENDPOINT);
-  }
-
   /**
    * Wants to fetch when it is time to look again. Not while it looks or leaves: a look that takes long would be followed by the next for
    * ever.
    */
   poll(now: number): void {
     if (this.isDraining || this.isLeaving || this.#isFetching) return;
-    const interval = now - this.#foundAt < LINGER_MS ? BUSY_POLL_MS : QUIET_POLL_MS;
-    if (now - this.#fetchedAt >= interval) this.#wantsFetch = true;
+    if (this.#pace.isPollDue(this.#fetchedAt, now)) this.#wantsFetch = true;
   }
 
   /**
@@ -206,14 +175,14 @@ export class Lane {
     this.#isFetching = true;
     this.#isInParts = starts.isInParts;
     this.#cursor.begin(clockMs, this.#isInParts);
-    const isIdle = this.#hasLingered(now) && this.rowsInMemory === 0 && !this.#isCalled;
+    const isIdle = this.#pace.hasLingered(now) && this.rowsInMemory === 0 && !this.#isCalled;
     this.#lookBacks.begin(now, isIdle, starts, this.#cursor.dueAtMs);
     this.#isCalled = false;
     this.#leavesOut = this.rowsInMemory > 0;
     const limit = this.isCareful ? Math.min(wanted, CAREFUL_ROWS) : wanted;
     const { part } = this.#lookBacks;
     if (part !== null) return { lane: this.number, limit, ...part };
-    this.#fellMeanwhile = false;
+    this.#unread.fetchBegins();
     return { lane: this.number, after: this.#cursor.after(this.depth, this.#isContinuing), limit };
   }
 
@@ -227,7 +196,7 @@ export class Lane {
    * rows at a time, or not at all.
    */
   get mayHaveUnreadDue(): boolean {
-    return this.#hasUnreadDue && !this.isCareful && !this.isDraining;
+    return this.#unread.hasAny && !this.isCareful && !this.isDraining;
   }
 
   /** See `LaneCursor.notRead`. */
@@ -237,7 +206,7 @@ export class Lane {
 
   /** Rows came that were not in memory. */
   onFreshRows(now: number): void {
-    this.#foundAt = now;
+    this.#pace.onFreshRows(now);
   }
 
   /** The fetch failed: what is due is not known. */
@@ -268,13 +237,15 @@ export class Lane {
     const last = isFull ? rows.at(-1) : (stop ?? rows.at(-1));
     this.#isContinuing = isFull || stop !== undefined;
     this.#cursor.fetched(rows[0], last, this.#isContinuing);
-    this.#isComplete = !this.#isContinuing;
-    this.#isWhole = this.#isComplete;
-    this.#hasUnreadDue ||= this.#isContinuing;
+    this.#unread.fetched({ isComplete: !this.#isContinuing, isWhole: !this.#isContinuing });
     this.#wantsFetch = this.#isContinuing;
     if (fresh > 0) this.onFreshRows(now);
     this.#isQuiet =
-      this.#isComplete && this.depth === 'start' && !this.#leavesOut && rows.length === 0 && this.#hasLingered(now);
+      !this.#isContinuing &&
+      this.depth === 'start' &&
+      !this.#leavesOut &&
+      rows.length === 0 &&
+      this.#pace.hasLingered(now);
   }
 
   /** The same for a part. It shows nothing of the rows behind the cursor, nor whether the lane has something to do. */
@@ -296,16 +267,10 @@ export class Lane {
     this.#isFetching = false;
     this.#cursor.fetchedPast(rows[0]);
     this.#isContinuing = false;
-    this.#isComplete = false;
-    this.#hasUnreadDue = true;
     this.#wantsFetch = rows.length >= limit;
     // If it stopped at rows of tenants that it passes over, `PastCrowd` looks for rows behind these.
-    this.#isWhole = !this.mayFetch;
+    this.#unread.fetched({ isComplete: false, isWhole: !this.mayFetch });
     if (fresh > 0) this.onFreshRows(now);
     this.#isQuiet = false;
-  }
-
-  #hasLingered(now: number): boolean {
-    return now - Math.max(this.#foundAt, this.#handedAt) >= LINGER_MS;
   }
 }
