@@ -7,16 +7,16 @@ import type { PathNode } from './path-node.ts';
 import { type Hits, ValueGroups } from './value-groups.ts';
 
 const FEW = 64;
-/** To look where a value stands, in steps of `matchSteps`. */
+/** How many steps of `matchSteps` it takes to find the spot where a value stands. */
 const SPOT_STEPS = 4;
 
 /**
- * Whether tests of clauses, each of which one event satisfies, hold together: from each array of the event one element at most is taken,
- * and only one in which something of the clause is found. Fields that must not be there must not be where something is taken, nor in an
- * array from which nothing is.
+ * Finds out whether the tests of a clause hold together, for an event that satisfies each of them by itself. From each array of the event
+ * at most one element is chosen, and only one in which a test of the clause is satisfied. A test that allows absence also holds if its
+ * field has no value: not outside arrays, not in the chosen elements, and not in an array of which no element is chosen.
  *
- * Many clauses may ask the same of a large event. Where values stand is found out once; which of them satisfy a test, once for the test;
- * and what clauses ask that the same values satisfy, once for all of them.
+ * Many clauses may ask the same of a large event. So it is found out once for the event where values stand, once for each test which values
+ * satisfy it, and once for all clauses with the same satisfying values whether these hold together.
  */
 export class ArrayConsistency {
   readonly #seq: number;
@@ -28,8 +28,8 @@ export class ArrayConsistency {
   #round = 0;
 
   /**
-   * @param seq the event's, which paths have that it has values for
-   * @param few how many values of a clause's fields are looked at one by one, without anything being made
+   * @param seq the event's number, which the paths bear at which it has values
+   * @param few up to how many values, of all fields of a clause together, are looked at one by one, without making objects for them
    */
   constructor(seq: number, few = FEW) {
     this.#seq = seq;
@@ -44,7 +44,10 @@ export class ArrayConsistency {
     return answer ?? this.#findAnswer(tests.filter(({ path }) => path.seq === this.#seq));
   }
 
-  /** Whether one field at most is in arrays, and it must be there: an element of it is chosen whatever the others ask. */
+  /**
+   * Whether at most one field is in arrays, and its test does not allow absence: then an element for it can be chosen whatever the others
+   * ask.
+   */
   #isFree(tests: readonly IndexedTest[]): boolean {
     let fields = 0;
     for (const { path, allowsAbsence } of tests) {

@@ -1,15 +1,18 @@
 import type { ArrayElement, EventArray } from './path-node.ts';
 
-/** The event, an array or an element of it, with what the clause at hand has to do with it. Tests of the clause are bits. */
+/**
+ * A place of the event where values may stand: the event itself, one of its arrays, or an element of an array. It notes what the clause at
+ * hand has to do with it; tests of the clause are bits.
+ */
 export class Spot {
   readonly around: Spot | null;
-  /** Satisfied by a value that stands here, in no array below. */
+  /** Tests that are satisfied by a value which stands here, and not in an array further in. */
   found = 0;
-  /** Tests that allow absence, and have any value here. */
+  /** Tests that allow absence, but whose field has a value here. */
   present = 0;
   foundBelow = 0;
   presentBelow = 0;
-  /** The first of those within that the clause has to do with, and the next of those around the same. */
+  /** The first of the spots within this one that the clause has to do with, and the next of those that are within the same one as this. */
   inner: Spot | null = null;
   next: Spot | null = null;
   #round = 0;
@@ -18,7 +21,10 @@ export class Spot {
     this.around = around;
   }
 
-  /** Forgets what other clauses had to do with it, and joins those that this one has to do with. */
+  /**
+   * Called before anything is noted here in a round, which is one clause: forgets what was noted for other clauses, and joins the spots
+   * that the clause at hand has to do with. Further calls in the round do nothing.
+   */
   enter(round: number): void {
     if (this.#round === round) return;
     this.#round = round;
@@ -32,7 +38,7 @@ export class Spot {
 
   addFound(bit: number): void {
     this.found |= bit;
-    // Where the bit is set it is set all the way up.
+    // Where the bit is set, it is set in all spots around already.
     for (let at: Spot | null = this; at !== null && (at.foundBelow & bit) === 0; at = at.around) at.foundBelow |= bit;
   }
 
@@ -44,7 +50,7 @@ export class Spot {
   }
 }
 
-/** Made when first asked for, and once for an event. */
+/** The spot of an element; null is the event itself. It is made when it is first asked for, once for an event. */
 export function spotOf(element: ArrayElement | null, whole: Spot): Spot {
   if (element === null) return whole;
   element.spot ??= new Spot(spotOfArray(element.array, whole));

@@ -1,13 +1,16 @@
 import type { Spot } from './array-spot.ts';
 import { matchSteps } from './match-steps.ts';
 
-/** What must be found, and what may be missing where nothing is present; tests of the clause as bits. */
+/**
+ * What a choice of elements must come to; tests of the clause are bits. Each required test must be satisfied by what is chosen. Each
+ * optional one, which allows absence, must be satisfied, or its field must have no value there.
+ */
 export interface Wanted {
   readonly required: number;
   readonly optional: number;
 }
 
-/** Whether elements can be chosen, one at most of each array, so that all that is wanted is found, or missing where it may be. */
+/** Whether elements can be chosen, at most one of each array, so that all that is wanted holds. */
 export function hasWay(whole: Spot, wanted: Wanted): boolean {
   const { required, optional } = wanted;
   const ways = waysOf(whole, -1, wanted);
@@ -18,16 +21,19 @@ export function hasWay(whole: Spot, wanted: Wanted): boolean {
   return false;
 }
 
-/** What choices of elements come to: of each the bits found, then those present. */
+/**
+ * What the possible choices of elements come to. Each is two numbers, one after the other: the bits of the tests that are satisfied, and
+ * the bits of the optional tests whose field has a value.
+ */
 type Ways = number[];
 
 /**
- * More ways than these are not followed. One array has more than one way that matters only when the event spells a path both with dots
- * and without, or when fields may be missing; real events have a few.
+ * Ways beyond these are dropped. An array has more than one way that matters only when the event spells a path both with dots and without,
+ * or when fields may be missing; in real events it has a few.
  */
 const MAX_WAYS = 256;
 
-/** @param lone tests that nothing outside satisfies */
+/** @param lone tests that nothing outside the spot satisfies */
 function waysOf(spot: Spot, lone: number, wanted: Wanted): Ways {
   let ways: Ways = [spot.found, spot.present];
   let once = 0;
@@ -48,7 +54,8 @@ function waysOf(spot: Spot, lone: number, wanted: Wanted): Ways {
 }
 
 function choicesOf(array: Spot, lone: number, wanted: Wanted): Ways {
-  // What is found nowhere else must be found in the element that is taken, and what may be missing must be missing there.
+  // A required test that only this array satisfies must be satisfied by the element that is chosen. An optional test that nothing outside
+  // satisfies must be satisfied by it too, or have no value there.
   const needed = lone & wanted.required & array.foundBelow;
   const absent = lone & wanted.optional;
   const choices: Ways = [];
@@ -66,7 +73,10 @@ function choicesOf(array: Spot, lone: number, wanted: Wanted): Ways {
   return choices;
 }
 
-/** Adds a way unless another is as good: finds all that it finds, with nothing present that it has not. */
+/**
+ * Adds a way, unless there is one that is as good: it satisfies all the same tests, and has values for no further ones. Drops the ways that
+ * the new one is as good as.
+ */
 function addWay(ways: Ways, found: number, present: number): void {
   matchSteps.take(1 + (ways.length >>> 3));
   for (let i = 0; i < ways.length; i += 2) if ((found & ~ways[i]!) === 0 && (ways[i + 1]! & ~present) === 0) return;

@@ -1,12 +1,12 @@
 import { linkEdge, unlinkEdge } from './edge-links.ts';
 import { CLAUSE, type IndexMemory, PLACE } from './index-memory.ts';
 
-/** Clauses that are a list; when there are more they are parted by their next test. */
+/** How many clauses a place holds as a list. When there are more, the place is parted by their next tests. */
 const FEW = 8;
 
 /**
- * The tree of clauses: those that begin with the same tests share their way. A place holds a few as a list, and is parted by their next
- * test when there are too many. An edge leads to one clause, or to a place.
+ * The tree of clauses. Clauses that begin with the same tests share their way through it. A place holds a few clauses as a list; one with
+ * too many is parted, and an edge for each next test leads on: to the clause, if only one has that test, or to another place.
  */
 export class ClauseTree {
   readonly root: number;

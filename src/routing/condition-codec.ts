@@ -11,7 +11,7 @@ const HIGH_OPEN = 2;
 /** Any condition but `except`, which is a list of others. */
 export type PlainCondition = Exclude<Condition, { kind: 'except' }>;
 
-/** Appends the units that say what the condition says beside its kind, the same for the same condition. @returns the kind */
+/** Appends what the condition says, except for its kind, to the buffer: the same units for the same condition. @returns the kind */
 export function writeCondition(condition: PlainCondition, buffer: UnitBuffer): number {
   switch (condition.kind) {
     case 'string':
@@ -48,14 +48,17 @@ export function writeCondition(condition: PlainCondition, buffer: UnitBuffer): n
   }
 }
 
-/** What addresses have in common that are in the same network: family and length of the prefix, then its bits. */
+/** Appends what all addresses of a network have in common: family and length of the prefix, then its bits. @returns where it begins */
 export function writePrefix(groups: readonly number[], bits: number, buffer: UnitBuffer): number {
   const from = buffer.putUnit((groups.length << 8) | bits);
   buffer.putText(prefixKey(groups, bits));
   return from;
 }
 
-/** What `writeCondition` wrote. @param units from its first on */
+/**
+ * Reads back what `writeCondition` wrote, but for the text of a CIDR, which is not kept.
+ * @param units those of the condition alone
+ */
 export function readWritten(kind: number, units: Uint16Array): PlainCondition {
   const text = () => textOf(units);
   switch (kind) {
@@ -95,7 +98,7 @@ function wildcardOf(text: string): PlainCondition {
   return { kind: 'wildcard', text, wildcard: reading.wildcard };
 }
 
-/** What `writePrefix` wrote. */
+/** Reads back what `writePrefix` wrote. */
 export function readPrefix(units: Uint16Array): IpNetwork {
   const bits = units[0]! & 0xff;
   const rest = bits & 15;

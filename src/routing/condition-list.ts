@@ -6,7 +6,10 @@ import { NumberRanges } from './number-ranges.ts';
 import { type Leaf, satisfies } from './satisfies.ts';
 import { textNotes } from './text-notes.ts';
 
-/** To look a value up in a list, for each length of prefixes that it has, and to fold a text or read an address: in steps of `matchSteps`. */
+/**
+ * How many steps of `matchSteps` it takes to look a value up, to do so for one more length of prefixes, suffixes or networks, and to fold a
+ * text or read an address.
+ */
 const LOOK_UP_STEPS = 8;
 const LENGTH_STEPS = 8;
 const READING_STEPS = 16;
@@ -14,8 +17,8 @@ const READING_STEPS = 16;
 type Affix = Extract<Condition, { kind: 'prefix' | 'suffix' }>;
 
 /**
- * Conditions of which a value is to satisfy one. A filter may list two thousand, and an event bring tens of thousands of values: what a value
- * can be looked up by is looked up, so that their product is never the work.
+ * Conditions of which a value is to satisfy one. A filter may list two thousand conditions, and an event may bring tens of thousands of
+ * values. So a value is looked up wherever the kind of condition allows it, and the work is not the product of the two.
  */
 export class ConditionList {
   readonly #texts = new Set<string>();
@@ -23,7 +26,7 @@ export class ConditionList {
   readonly #numbers = new Set<number>();
   readonly #ranges: NumberRanges;
   readonly #affixes: AffixTable[] = [];
-  /** By family and length of the prefix. */
+  /** The prefixes of networks, by family and length. */
   readonly #networks = new Map<number, Set<string>>();
   readonly #exceptions: ConditionList[] = [];
   readonly #others: Condition[] = [];
@@ -37,7 +40,7 @@ export class ConditionList {
     this.#ranges = new NumberRanges(ranges);
   }
 
-  /** To look a value up, without what wildcards read: in steps of `matchSteps`. */
+  /** How many steps of `matchSteps` it takes to look a value up, without what wildcards read. */
   get steps(): number {
     let lengths = this.#networks.size;
     for (const { lengths: count } of this.#affixes) lengths += count;
@@ -46,7 +49,7 @@ export class ConditionList {
     return this.#exceptions.reduce((sum, excluded) => sum + excluded.steps, own);
   }
 
-  /** @param beside the wildcards that those of the list are listed among */
+  /** @param beside all listed wildcards of the path, those of this list among them */
   satisfiedBy(value: Leaf, beside: ListedWildcards | null = null): boolean {
     if (typeof value === 'string') {
       if (this.#hasText(value)) return true;
@@ -68,7 +71,7 @@ export class ConditionList {
         this.#folded.add(condition.text);
         return;
       case 'number':
-        // Numbers that a double does not hold equal none of a filter.
+        // A number of an event that a double does not hold equals no number of a filter, and is not looked for here.
         this.#numbers.add(condition.value);
         return;
       case 'prefix':
@@ -118,7 +121,7 @@ export class ConditionList {
   }
 }
 
-/** Beginnings, or ends, by their length: of those a filter has room for few. */
+/** Prefixes, or suffixes, by their length: a filter has room for few lengths. */
 class AffixTable {
   readonly kind: Affix['kind'];
   readonly fold: boolean;

@@ -13,7 +13,7 @@ export type Condition =
   | NumberRange
   | { readonly kind: 'cidr'; readonly text: string; readonly network: IpNetwork }
   | { readonly kind: 'exists' }
-  /** The one that no value satisfies: the field must not be there. */
+  /** No value satisfies this one: the field must not be there. */
   | { readonly kind: 'absent' }
   /** A type pattern with `*` or `**`; only for the event's type. */
   | { readonly kind: 'glob'; readonly text: string }
@@ -34,5 +34,5 @@ export interface FieldTest {
   readonly anyOf: readonly Condition[];
 }
 
-/** What must hold together. A filter is one of these, or several when it has `$or`. */
+/** Tests that must hold together. A filter is one clause, or with `$or` several, of which one must hold. */
 export type Clause = readonly FieldTest[];

@@ -22,8 +22,8 @@ const MAKING_STEPS = 30;
 const UNITS_A_STEP = 3;
 
 /**
- * What filters ask of fields, each condition and each list of conditions once: records that values of events find by what they are. A
- * test is the record of its condition, or of its list when there are several.
+ * What filters ask of fields: each condition, and each list of conditions, is kept once, as a record that values of events find. A test of
+ * one condition is the record of the condition; a test of several is the record of their list.
  */
 export class Conditions {
   readonly root = new PathNode(null, '');
@@ -47,7 +47,7 @@ export class Conditions {
     return this.#paths.length - 1 - this.#freePaths.length;
   }
 
-  /** The record of the test; `release` as often as this. */
+  /** The record of the test, made when it is new. Each call needs a `release` of its own. */
   acquire({ path, anyOf }: FieldTest): number {
     const node = this.root.below(path);
     return anyOf.length === 1 ? this.#acquireOne(node, anyOf[0]!) : this.#acquireList(node, KIND.several, anyOf);
@@ -123,7 +123,7 @@ export class Conditions {
     return this.#objects.hasRoomFor(record);
   }
 
-  /** The test as an object, for what is seldom asked. */
+  /** The test as an object. It is made for what cannot be answered by records alone. */
   objectOf(record: number): IndexedTest {
     const known = this.#objects.get(record);
     if (known !== undefined) return known;
@@ -158,7 +158,7 @@ export class Conditions {
     for (const record of distinct) this.#buffer.putInt(record);
     const { size } = this.table;
     const list = this.#intern(path, kind);
-    // A list holds each of its conditions once, however often it is acquired.
+    // A list holds each of its conditions once, from when it was made: what else was acquired here is released.
     const isNew = this.table.size > size;
     if (isNew) this.#listWildcards(path, list, distinct);
     for (const [i, record] of records.entries()) if (!isNew || record === records[i - 1]) this.release(record);

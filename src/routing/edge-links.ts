@@ -1,15 +1,15 @@
 import { AT, type IndexMemory, PLACE } from './index-memory.ts';
 import { isCertain, isGuessed, KIND } from './record-kind.ts';
 
-/** Words of the links of an edge: the event that followed it last and how many links there are, and then each link. */
+/** Words of the links of an edge: the mark of the event that followed the edge last, how many links there are, and then each link. */
 export const LINKS = { mark: 0, count: 1, first: 2 } as const;
 export const LINK = { previous: 0, next: 1, test: 2, links: 3, words: 4 } as const;
 
 /**
- * How an event finds the edge of a test at a place. A test of one text, number or literal is found by its record, and needs nothing;
- * ranges are in a tree; a test of several conditions has a link for each of them; what nearly every value satisfies, and what
- * nothing satisfies, is in a list of its own and asked each time.
- * @returns its links, 0 when it has none
+ * Makes the edge of a test at a place known to where events look for it. A test that values find by a lookup needs nothing: its record
+ * leads to the edge. A range is put into a tree. A test of several conditions gets a link for each of them. Conditions that nearly every
+ * value satisfies, and the one that no value satisfies, are put into lists, whose tests are asked each time.
+ * @returns the edge's links; 0 when it has none
  */
 export function linkEdge(memory: IndexMemory, place: number, test: number): number {
   const { arena, conditions } = memory;
@@ -54,7 +54,7 @@ function finders({ conditions }: IndexMemory, test: number): readonly Finder[] {
   const kind = conditions.kindOf(test);
   if (kind !== KIND.several) return [finderOf(kind, test, 'record')];
   const inner = conditions.listOf(test).map((each) => finderOf(conditions.kindOf(each), each, 'alternatives'));
-  // One that is asked each time finds the test whatever the others say.
+  // A test that is asked each time because of one of its conditions need not be found by the others.
   const always = inner.find(({ by }) => by === 'absent') ?? inner.find(({ by }) => by === 'broad');
   return always === undefined ? inner : [{ by: always.by, condition: test }];
 }

@@ -38,9 +38,9 @@ export class EventSearch implements IntervalVisitor {
   #place = 0;
   #depth = 0;
   #value: Leaf = null;
-  /** Intervals that numbers were in, as far as they are not counted. */
+  /** How many intervals numbers were in, with the steps of tests that were asked for them, as far as `matchSteps` was not told of it. */
   #passed = 0;
-  /** Adds up what is read only to have it in the cache. */
+  /** Adds up what was read only to bring it into the cache. */
   #warmth = 0;
 
   /** @param marks how many events are told apart by their marks, before all marks are wiped out and begin anew */
@@ -123,7 +123,7 @@ export class EventSearch implements IntervalVisitor {
   }
 
   /**
-   * The edges of the conditions that are satisfied. All are looked up before the first is followed, and what they lead to is read
+   * Follows the edges of the conditions that are satisfied. All are looked up before the first is followed, and what they lead to is read
    * before it is needed: memory answers many questions at once as fast as one.
    */
   #visitRecords(place: number, depth: number): void {
@@ -181,7 +181,10 @@ export class EventSearch implements IntervalVisitor {
     }
   }
 
-  /** @returns the numbers of the path where they are to be visited together: many of them are in many ranges */
+  /**
+   * Visits the ranges of one number after the other. @returns the numbers of the path once they are to be visited together, because many of
+   * them are in many ranges; else null
+   */
   #visitRangesOfEach(path: PathNode, root: number): SortedNumbers | null {
     const { intervals } = this.#memory;
     let steps = 0;
@@ -212,7 +215,7 @@ export class EventSearch implements IntervalVisitor {
     this.#takePassed();
   }
 
-  /** @returns in how many steps */
+  /** Tells `matchSteps` of what was passed. @returns how many steps that took */
   #takePassed(): number {
     const steps = 2 * this.#passed;
     this.#passed = 0;
@@ -243,7 +246,7 @@ export class EventSearch implements IntervalVisitor {
     words[links + LINKS.mark] = this.#mark;
     const value = this.#value;
     this.#visitTarget(this.#memory.pairs.get(place, words[link + LINK.test]!), depth + 1);
-    // A tree of ranges may be in the middle of being visited.
+    // A tree of ranges may be in the middle of being visited: what it goes on with is as before.
     this.#place = place;
     this.#depth = depth;
     this.#value = value;

@@ -1,15 +1,15 @@
 /**
- * Numbers of events keep the digits that their producer wrote, so they are compared by exact decimal value. A JavaScript number stands
- * for the shortest decimal that reads back as it. Whatever says something else (1e400, 9007199254740993, 0.1 and twenty more digits)
- * is an `ExactNumber`; numbers of at most 15 significant digits never are.
+ * Numbers of events keep the digits that their producer wrote, so they are compared by exact decimal value. A JavaScript number stands for
+ * the shortest decimal that reads back as it. A number that says something else (1e400, 9007199254740993, 0.1 and twenty more digits) is an
+ * `ExactNumber`. A number of at most 15 significant digits never is, unless it is too large or too small for a double.
  */
 export class ExactNumber {
   readonly text: string;
   /** The nearest double: two numbers whose doubles differ are in the order of their doubles. */
   readonly double: number;
   /**
-   * The sign of the number less its double; 0 where the double is infinite. Filters have doubles only, so nothing else about the digits
-   * matters to them: the digits are read once, here, however many conditions the number is compared with.
+   * On which side of its double the number is: 1 above, -1 below; 0 where the double is infinite. Filters have doubles only, so nothing
+   * else about the digits matters to them. The digits are read once, here, however many conditions the number is compared with.
    */
   readonly side: number;
 
@@ -23,7 +23,8 @@ export class ExactNumber {
 /** A number of an event. */
 export type EventNumber = number | ExactNumber;
 
-// At least 16 digits, or an exponent of three: whatever is shorter is what its double says. It may be wrong inside strings, which costs time alone.
+// At least 16 digits, or an exponent of three: a shorter number is what its double says. It may also match inside strings, which only costs
+// time.
 const MAYBE_EXACT = /[:,[\s]-?\d(?:[\d.]{15}|[\d.]*[eE][+-]?\d{3})/;
 
 /** Whether a JSON text may have numbers that a double does not hold. False is certain. */
@@ -71,7 +72,9 @@ function signOf({ digits, negative }: Decimal): number {
   return digits === '' ? 0 : negative ? -1 : 1;
 }
 
-/** Longer exponents are cut: nothing tells apart numbers so far beyond all others, and reading them must stay cheap. */
+/**
+ * Of a longer exponent only its sign is kept, with this many nines: no filter tells such numbers apart, and reading them must stay cheap.
+ */
 const MAX_EXPONENT_DIGITS = 30;
 
 function decimalOf(text: string): Decimal {

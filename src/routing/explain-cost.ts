@@ -3,10 +3,10 @@ import { folds, type IndexedTest } from './indexed-test.ts';
 import type { PathNode } from './path-node.ts';
 import { LONG } from './text-notes.ts';
 
-/** How many steps it may take to try a filter on an event: some 40 ns each, and nothing else is done in the process meanwhile. */
+/** How many steps it may take to try a filter on an event. A step takes some 40 ns, and the process does nothing else meanwhile. */
 export const MAX_STEPS = 1_000_000;
 
-/** To try the filter on the event would take too long. */
+/** Thrown when it would take too long to try the filter on the event. */
 export class TooManySteps extends Error {
   constructor() {
     super(
@@ -16,12 +16,12 @@ export class TooManySteps extends Error {
   }
 }
 
-/** What is tried on each value, in steps (measured): to read an address, to look a prefix of it up, to try a wildcard, to part a type. */
+/** Steps for each value (measured): to read an address, to look a prefix of it up, to try a wildcard, to split a type. */
 const ADDRESS = 8;
 const PREFIX = 4;
 const WILDCARD = 3;
 const GLOB = 7;
-/** What is tried on each character: to go on with a wildcard, to fold its case, to go on with a segment of a pattern of types. */
+/** Steps for each character: to go on with a wildcard, to fold its case, to go on with a segment of a type pattern. */
 const WALKED = 0.2;
 const FOLDED = 1;
 const SEGMENT = 0.05;
@@ -30,9 +30,9 @@ const SEGMENT = 0.05;
 interface Extent {
   readonly values: number;
   readonly characters: number;
-  /** Those of texts of which it is noted what was found out. */
+  /** Characters of the texts of which `textNotes` keeps notes. */
   readonly noted: number;
-  /** What is asked of these, each once for all tests. */
+  /** The wildcards that are asked of these texts: each reads them once for all tests. */
   readonly wildcards: Set<string>;
   isFolded: boolean;
 }
@@ -78,11 +78,11 @@ interface Weight {
   readonly wildcards: readonly string[];
   /** How often a text is folded. */
   readonly folding: number;
-  /** Of patterns of types. */
+  /** Segments of all type patterns. */
   readonly segments: number;
 }
 
-/** Of conditions, of which one would do: what a value can be looked up by costs no more for many. */
+/** The weight of conditions of which one must hold. Those by which a value is looked up cost no more when they are many. */
 function weightOf(anyOf: readonly Condition[]): Weight {
   const lengths = new Set<string>();
   const wildcards: string[] = [];

@@ -20,9 +20,10 @@ export interface Failure {
 const free = (): void => {};
 
 /**
- * Why an event does not match; empty when it does. Of several clauses, of which one would do, the one that lacks least.
+ * Why an event does not match; empty when it does. Of several clauses, of which one would suffice, it explains the one with the fewest
+ * failures.
  * @param pay is told how many steps it takes, before any is made, and may throw
- * @throws TooManySteps where each clause would have to look at so many values that it takes long
+ * @throws TooManySteps where it would take more than `MAX_STEPS`
  */
 export function explainMatch(
   clauses: readonly Clause[],

@@ -9,8 +9,8 @@ export interface IndexMemory {
   readonly conditions: Conditions;
   readonly intervals: IntervalTrees;
   /**
-   * By place and test, the edge: where it leads (a clause, or a place as a negative number), and its links. By a place plus one of `AT`
-   * and a path or condition: where the links of it begin.
+   * The edges, by place and test: where each leads (a clause, or a place as a negative number), and its links. And by a place plus one of
+   * `AT`, and a path or a condition: where the links of that path or condition begin.
    */
   readonly pairs: PairMap;
 }
@@ -26,7 +26,7 @@ export function newIndexMemory(): IndexMemory {
 export const AT = {
   /** The tree of the ranges of a path. */
   ranges: 1,
-  /** The first link of the tests that have a condition among several. */
+  /** The first link of the tests that have the condition among several. */
   alternatives: 2,
   /** The first link of the tests of a path that nearly every value satisfies. */
   broad: 3,
@@ -34,14 +34,14 @@ export const AT = {
 
 /** Words of a place in the tree. */
 export const PLACE = {
-  /** The first of the clauses that are not led on. */
+  /** The first of the clauses that are listed at it. */
   first: 0,
   count: 1,
   isParted: 2,
   /** Bits of the paths that it asks about. */
   bits: 3,
   edges: 4,
-  /** The first link of the tests that an event may satisfy by having nothing. */
+  /** The first link of the tests that allow absence. */
   absent: 5,
   alternatives: 6,
   ranges: 7,
@@ -51,7 +51,7 @@ export const PLACE = {
 
 /** Words of a clause; after them its tests, in the order in which they are asked. */
 export const CLAUSE = {
-  /** Who wants the events that it matches. */
+  /** The number of the endpoint that wants the events which it matches. */
   owner: 0,
   /** Bits of its paths. */
   bits: 1,

@@ -10,16 +10,21 @@ export class IndexedTest {
   readonly anyOf: readonly Condition[];
   seq = 0;
   result = false;
-  /** The number of what satisfies it of the event at hand, and which event that is: see `array-consistency.ts`. */
+  /** The number of its hits for the event at hand, and the `seq` of that event: see `array-consistency.ts`. */
   hits = 0;
   hitsSeq = 0;
   readonly allowsAbsence: boolean;
   /** The values that satisfy it; null when it does not list them. */
   readonly exactValues: readonly Leaf[] | null;
   readonly #list: ConditionList | null;
-  /** Whether its wildcards are asked in a list: one alone is looked up by what a text has. */
+  /**
+   * Whether its wildcards are listed at the path (`ListedWildcards`). One that is the only condition is not: texts find it by a literal.
+   */
   readonly #isListed: boolean;
-  /** To ask it of one value, without what wildcards read: in steps of `matchSteps`. Who asks it of many counts them. */
+  /**
+   * How many steps of `matchSteps` it takes to ask it of one value, without what wildcards read. Whoever asks it of many values counts
+   * them.
+   */
   readonly steps: number;
 
   constructor(path: PathNode, anyOf: readonly Condition[]) {
@@ -53,7 +58,7 @@ export class IndexedTest {
   #evaluate(seq: number): boolean {
     const { path } = this;
     const isPresent = path.seq === seq;
-    // Values in elements of arrays may all be in elements that are not looked at.
+    // If all values are in elements of arrays, they may all be in elements that are not chosen.
     if (this.allowsAbsence && (!isPresent || path.inArrays === path.values.length)) return true;
     return isPresent && this.#isSatisfiedAt(path);
   }
@@ -80,18 +85,18 @@ function exactValuesOf(anyOf: readonly Condition[]): readonly Leaf[] | null {
   const values: Leaf[] = [];
   for (const condition of anyOf) {
     if (condition.kind === 'string') values.push(condition.text);
-    // A number that no double holds is none of a filter.
+    // A number of an event that no double holds equals no number of a filter.
     else if (condition.kind === 'number' || condition.kind === 'literal') values.push(condition.value);
     else if (condition.kind !== 'absent') return null;
   }
   return values;
 }
 
-/** Values that are asked as they come. Where there are more, and none of these does, equal ones are asked once. */
+/** So many values are asked as they come. If none of them satisfies the test, equal values among all are asked once. */
 const FEW_VALUES = 256;
-/** To fold a short text or to read an address, in steps. */
+/** How many steps it takes to fold a short text or to read an address. */
 const READING_STEPS = 16;
-/** Conditions that are tried one after the other. */
+/** Up to so many conditions are tried one after the other; more are made a `ConditionList`. */
 const FEW = 8;
 
 /** How many conditions there are, those that are excluded counted one by one. */
@@ -99,7 +104,7 @@ export function weightOf(anyOf: readonly Condition[]): number {
   return anyOf.reduce((sum, condition) => sum + (condition.kind === 'except' ? condition.of.length : 1), 0);
 }
 
-/** Whether it is asked of a text without its case. */
+/** Whether the condition leaves case out of account. */
 export function folds(condition: Condition): boolean {
   if (condition.kind === 'prefix' || condition.kind === 'suffix') return condition.fold;
   return condition.kind === 'equals';

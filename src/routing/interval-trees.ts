@@ -1,27 +1,30 @@
 import { endOf } from './sorted-keys.ts';
 
-/** Told of what a point finds. */
+/** Told of the intervals that a point is in. */
 export interface IntervalVisitor {
-  /** The interval reaches to both sides of the point. */
+  /** The point is inside the interval, and is none of its ends. */
   inside(value: number): void;
-  /** The point is an end of it. */
+  /** The point is an end of the interval. */
   atEnd(value: number): void;
 }
 
-/** The same, of many points, by their numbers. */
+/** The same, for many points at once. Points are given by their numbers. */
 export interface PointsVisitor {
   inside(value: number): void;
-  /** These points are ends of it, and none is inside. */
+  /** These points are ends of the interval, and no point is inside. */
   atEnds(value: number, from: number, to: number): void;
 }
 
 const INITIAL_NODES = 8;
-/** Words of a node: four doubles, of which these are where they begin, in doubles; then its neighbours and value. */
+/**
+ * How many words a node has. They begin with four doubles, whose places are counted in doubles; then come its neighbours and its value,
+ * whose places are counted in words.
+ */
 const NODE = 12;
 const DOUBLES = NODE / 2;
 const LOW = 0;
 const HIGH = 1;
-/** The greatest high on the left and on the right: whether to look there is known without going there. */
+/** The greatest high below the node on the left, and on the right: by these a search knows whether to go there. */
 const LEFT_REACH = 2;
 const RIGHT_REACH = 3;
 const LEFT = 8;
@@ -30,8 +33,8 @@ const ORDER = 10;
 const VALUE = 11;
 
 /**
- * Closed intervals, found by a point inside: treaps by `low` whose nodes know how far those below them reach. Many trees share one typed
- * array; a tree is the number of its root, 0 when it is empty.
+ * Closed intervals, to be found by a point in them. They are in treaps by `low`, whose nodes know how far the intervals below them reach.
+ * Many trees share one typed array. A tree is the number of its root; 0 is an empty one.
  */
 export class IntervalTrees {
   #words = new Int32Array(INITIAL_NODES * NODE);
@@ -64,7 +67,7 @@ export class IntervalTrees {
     return this.#merge(this.#merge(before, node), after);
   }
 
-  /** Takes the node out and lets go of it. @returns the root then */
+  /** Takes the node out of the tree, and frees it. @returns the root then */
   delete(root: number, node: number): number {
     const rest = this.#without(root, node);
     this.#words[node * NODE + LEFT] = this.#free;
@@ -87,7 +90,7 @@ export class IntervalTrees {
   }
 
   /**
-   * Visits what points find, each interval once however many of them are in it.
+   * Visits the intervals that points are in, each once however many points are in it.
    * @param points rising
    * @returns how many nodes were looked at
    */
@@ -109,7 +112,7 @@ export class IntervalTrees {
     return looked;
   }
 
-  /** @param from of the points that are not below it */
+  /** @param from the first of the points that are not below the interval */
   #visitNode(node: number, points: Float64Array, visitor: PointsVisitor, from: number, to: number): void {
     const value = this.#words[node * NODE + VALUE]!;
     const high = this.#doubles[node * DOUBLES + HIGH]!;
@@ -126,7 +129,7 @@ export class IntervalTrees {
     return lowA !== lowB ? lowA < lowB : this.#words[a * NODE + ORDER]! < this.#words[b * NODE + ORDER]!;
   }
 
-  /** What is before the node, and what is not. */
+  /** Splits a tree into what is before the node and what is not. */
   #split(tree: number, node: number): [number, number] {
     if (tree === 0) return [0, 0];
     if (this.#isBefore(tree, node)) {
@@ -179,12 +182,12 @@ export class IntervalTrees {
   }
 }
 
-/** The first of the points, which are rising, that is no less; where there is none, the end. */
+/** Where the first of the rising points is that is not below `least`; `to` when there is none. */
 function firstFrom(points: Float64Array, least: number, from: number, to: number): number {
   return endOf(points, (point) => point < least, from, to);
 }
 
-/** The first that is more. */
+/** The same for the first that is above `most`. */
 function firstAbove(points: Float64Array, most: number, from: number, to: number): number {
   return endOf(points, (point) => point <= most, from, to);
 }

@@ -7,7 +7,7 @@ export interface IpNetwork {
 
 const GROUP_BITS = 16;
 
-/** What a CIDR such as `10.0.0.0/8` or `2001:db8::/32` says; null when it is none. Host bits mean nothing. */
+/** Reads a CIDR such as `10.0.0.0/8` or `2001:db8::/32`; null for any other text. Bits behind the prefix mean nothing. */
 export function parseCidr(text: string): IpNetwork | null {
   const [, address = '', length = ''] = /^([^/]*)\/(\d{1,3})$/.exec(text) ?? [];
   const groups = parseIp(address);
@@ -15,14 +15,14 @@ export function parseCidr(text: string): IpNetwork | null {
   return groups === null || bits > groups.length * GROUP_BITS ? null : { groups, bits };
 }
 
-/** The groups of an address in the dotted form of v4 (no leading zeros) or a form of RFC 4291 (no zone); null for any other text. */
+/** Reads an address in the dotted form of v4 (no leading zeros) or a form of RFC 4291 (no zone) into groups; null for any other text. */
 export function parseIp(text: string): readonly number[] | null {
   if (text.length < 2 || text.length > 45) return null;
   const colon = text.indexOf(':');
   return colon === -1 || colon > 4 ? parseV4(text) : parseV6(text);
 }
 
-/** A text that addresses have in common when their first bits are the same. */
+/** A text that addresses of one family have in common when, and only when, their first bits are the same. */
 export function prefixKey(groups: readonly number[], bits: number): string {
   let key = '';
   const whole = bits >> 4;
@@ -41,7 +41,7 @@ export function isWithin(groups: readonly number[], network: IpNetwork): boolean
 const DOT = 0x2e;
 const ZERO = 0x30;
 
-/** By hand: an event may bring tens of thousands of texts, and a regular expression takes ten times as long for each. */
+/** By hand: an event may bring tens of thousands of texts, and a regular expression would take ten times as long for each. */
 function parseV4(text: string): number[] | null {
   if (text.length > 15) return null;
   const groups = [0, 0];

@@ -3,7 +3,9 @@ import { type IndexedTest, weightOf } from './indexed-test.ts';
 /** Tests that are kept as objects, of those that were asked; and conditions in them. */
 const KEPT_TESTS = 4_096;
 const KEPT_CONDITIONS = 250_000;
-/** What is kept of them when room is made, as a share: not every one that is made then looks for what was made first. */
+/**
+ * The share of these limits that is kept when room is made. Otherwise each test that is made from then on would have to make room again.
+ */
 const KEPT_SHARE = 7 / 8;
 
 /**
@@ -16,7 +18,7 @@ export class KeptTests {
   /** Records of those that could be asked without. */
   readonly #spare = new Set<number>();
   #conditions = 0;
-  /** Whether some had to give way, and none was let go since. */
+  /** Whether some had to give way, and none was released since. */
   #isCrowded = false;
 
   get(record: number): IndexedTest | undefined {

@@ -3,22 +3,25 @@ import { WildcardCrowd } from './wildcard-crowd.ts';
 
 export type WildcardCondition = Extract<Condition, { kind: 'wildcard' }>;
 
-/** Of all paths of all tenants the crowd that was made last is kept: how much memory more would take, tenants would choose. */
+/**
+ * The crowd that was made last, of all paths of all tenants. Only this one is kept: otherwise tenants would choose how much memory crowds
+ * take.
+ */
 let kept: { readonly of: object; readonly crowd: WildcardCrowd } | null = null;
 
 /**
  * The wildcards that lists of conditions have at one path: those that are one of several conditions, and those that are excluded. The index
- * cannot find them by a text, so each of them reads all of the text, unless they read it together as a crowd.
+ * does not find such a wildcard by its literals. So each of them reads the whole text, unless they read it together as a crowd.
  */
 export class ListedWildcards {
-  /** How much there is to be made into a crowd, at most: wildcards of several lists count for each. */
+  /** How many units of wildcards a crowd of them is made of, at most: a wildcard in several lists counts once for each. */
   units = 0;
   readonly #unitsByList = new Map<number, number>();
   readonly #read: (list: number) => Iterable<WildcardCondition>;
-  /** Stands for this in `kept`, which would hold all of an index that is gone otherwise. */
+  /** Stands for this object in `kept`: a reference to the object itself would keep the memory of an index that is gone. */
   readonly #key = {};
 
-  /** @param read the wildcards of a list */
+  /** @param read gives the wildcards of a list */
   constructor(read: (list: number) => Iterable<WildcardCondition>) {
     this.#read = read;
   }
@@ -37,7 +40,7 @@ export class ListedWildcards {
     this.#letGo();
   }
 
-  /** Null before it is made, and again once lists have changed or another was made. */
+  /** Null before the crowd is made, and again once a list has changed or another crowd was made. */
   get crowd(): WildcardCrowd | null {
     return kept?.of === this.#key ? kept.crowd : null;
   }

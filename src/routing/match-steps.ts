@@ -1,10 +1,13 @@
-/** How many steps the matching of one event may take: some 20 ns each, half a second, and nothing else is done in the process meanwhile. */
+/**
+ * How many steps the matching of one event may take. A step takes some 20 ns, so this is half a second, in which the process does nothing
+ * else.
+ */
 export const MAX_MATCH_STEPS = 25_000_000;
 
-/** As many as fit in a small integer: nothing is refused. */
+/** Where there is no bound: as many as fit in a small integer. When they are used up, they begin anew. */
 const NO_BOUND = 2 ** 30 - 1;
 
-/** To match the event with the filters of its tenant would take too long. */
+/** Thrown when it would take too long to match the event with the filters of its tenant. */
 export class TooCostlyToMatch extends Error {
   constructor() {
     super('An event has so many values where filters have so many conditions that it is not matched with them.');
@@ -48,5 +51,5 @@ class MatchSteps {
   }
 }
 
-/** Events are matched one by one, each to its end. */
+/** One for the process is enough, because events are matched one by one, each to its end. */
 export const matchSteps = new MatchSteps();

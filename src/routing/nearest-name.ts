@@ -5,7 +5,7 @@ export function nearestName(written: string, names: readonly string[]): string {
   return names[distances.indexOf(Math.min(...distances))]!;
 }
 
-/** Nothing that is longer is like any name. */
+/** What is written is cut after so many characters: no name is as long. */
 const MAX_LENGTH = 40;
 
 function distance(a: string, b: string): number {

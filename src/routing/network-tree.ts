@@ -2,15 +2,19 @@ import type { IpNetwork } from './ip-network.ts';
 import { HEAD } from './record-table.ts';
 import type { WordArena } from './word-arena.ts';
 
-/** Words of a node: how many bits it stands for, by the next bit those below it, its record, and an address that begins with its bits. */
+/**
+ * Words of a node: how many bits it stands for; the two nodes below it, by the next bit; its record; and an address that begins with its
+ * bits.
+ */
 const NODE = { bits: 0, below: 1, record: 3, address: 4, words: 8 } as const;
 const V4_GROUPS = 2;
-/** The address at hand. */
+/** The address that is being looked up, added or deleted, by words of 32 bits. */
 const address = new Int32Array(NODE.words - NODE.address);
 
 /**
- * Networks of both families, found by an address in them: binary trees of prefixes. A node stands for the bits that all below it begin
- * with, and is left out where it has no record and does not part two others. An address goes down as far as it agrees.
+ * Networks of both families, to be found by an address in them. For each family there is a binary tree of prefixes. A node stands for the
+ * bits with which all below it begin. There is no node that has no record and does not part two others. A search goes down as long as the
+ * address agrees with the node.
  */
 export class NetworkTree {
   readonly #arena: WordArena;
@@ -62,7 +66,7 @@ export class NetworkTree {
   }
 
   /**
-   * Tells the records of the networks that an address is in, those that bear the mark left out.
+   * Tells `found` the records of the networks that an address is in, but for those that bear the mark.
    * @returns how many nodes it looked at
    */
   visit(groups: readonly number[], mark: number, found: (record: number) => void): number {
@@ -72,7 +76,7 @@ export class NetworkTree {
     read(groups);
     const { words } = this.#arena;
     let steps = 0;
-    // Bits in words that agree as a whole are not looked at again further down.
+    // Words that agreed as a whole are not compared again further down.
     let whole = 0;
     while (node !== 0) {
       steps++;
@@ -136,7 +140,7 @@ export class NetworkTree {
     return bits;
   }
 
-  /** Takes a node out that neither has a record nor parts two others. */
+  /** Takes a node out if it has no record and does not part two others. */
   #leaveOut(family: 0 | 1, parent: number, node: number): void {
     const [zero, one] = [this.#below(node, 0), this.#below(node, 1)];
     if (this.#arena.words[node + NODE.record] !== 0 || (zero !== 0 && one !== 0)) return;
@@ -159,7 +163,7 @@ function read(groups: readonly number[]): void {
   for (let i = 0; i < groups.length; i += 2) address[i >> 1] = (groups[i]! << 16) | groups[i + 1]!;
 }
 
-/** @param at past the last bit, too: a node of all bits has none below it, whatever is asked for */
+/** @param at may be past the last bit: nothing is below a node of all bits, so that it does not matter which bit is read then */
 function bitAt(at: number): number {
   return (address[(at >> 5) & 3]! >>> (31 - (at & 31))) & 1;
 }

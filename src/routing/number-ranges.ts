@@ -2,7 +2,9 @@ import type { NumberRange } from './condition.ts';
 import type { EventNumber } from './exact-number.ts';
 import { satisfies } from './satisfies.ts';
 
-/** Ranges of which a number is to be in one: those that overlap or touch are made one, so that a number is near two at most. */
+/**
+ * Ranges of which a number is to be in one. Those that overlap or touch are joined, so that at most two have to be looked at for a number.
+ */
 export class NumberRanges {
   readonly #apart: NumberRange[] = [];
 
@@ -25,7 +27,7 @@ export class NumberRanges {
       if (this.#apart[middle]!.low <= double) from = middle + 1;
       else to = middle;
     }
-    // What a double does not hold may be less than its double, and so in the range before.
+    // A number that a double does not hold may be less than its double, and so be in the range before.
     return this.#isIn(value, from - 1) || this.#isIn(value, from - 2);
   }
 

@@ -4,8 +4,8 @@ import type { EventArray } from './path-node.ts';
 let rounds = 0;
 
 /**
- * Whether tests, each of which holds, hold together, where this is easily said: all that is in arrays is in elements of one, and nothing
- * may be missing. Elements are told apart by the round in which they were last found good, so that nothing is made for any of them.
+ * Whether tests that hold one by one also hold together, for the case that is easy to answer: all elements of arrays are of one array, and
+ * no test allows absence. Each element notes the round in which it was last found good, so that no object is made for any of them.
  * @returns null when it is not so easy
  */
 export function holdInOneElement(tests: readonly IndexedTest[]): boolean | null {
@@ -33,7 +33,7 @@ function isOneArray(tests: readonly IndexedTest[]): boolean {
   return true;
 }
 
-/** By a value in no array: then its elements say nothing. */
+/** Whether a value in no array satisfies the test: then its elements do not matter. */
 function isFoundOutside(test: IndexedTest): boolean {
   const { elements, inArrays, values } = test.path;
   return inArrays < values.length && values.some((value, i) => elements[i] === null && test.satisfiedBy(value));

@@ -11,7 +11,7 @@ export const OPERATORS: readonly string[] = [
   'cidr',
 ];
 
-/** Names that are no fields directly inside `$or`: the operators, and those that event-ruler keeps for its future. */
+/** Names that cannot be fields directly inside `$or`: the operators, and those that event-ruler keeps for its future. */
 export const RESERVED_NAMES: readonly string[] = [
   ...OPERATORS,
   ...['=', '<', '<=', '>', '>='],

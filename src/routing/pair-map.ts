@@ -2,8 +2,8 @@ const INITIAL_SLOTS = 16;
 const SLOT = 4;
 
 /**
- * A hash table from two integers to two, in one typed array: a lookup touches one cache line, seldom two. The first of a key is never 0.
- * Places are good until the next `set` or `delete`.
+ * A hash table from two integers to two, in one typed array: a lookup touches one cache line, seldom two. The first integer of a key is
+ * never 0, which marks a free slot. Places are valid until the next `set` or `delete`.
  */
 export class PairMap {
   /** Four words a slot: the key and the values. */
@@ -16,7 +16,7 @@ export class PairMap {
     this.#seed = seed;
   }
 
-  /** Where a lookup of the key begins. */
+  /** The place where a lookup of the key begins. */
   home(a: number, b: number): number {
     let hash = Math.imul(a ^ this.#seed, 0x9e3779b1) ^ Math.imul(b, 0x85ebca77);
     hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d);
@@ -65,7 +65,7 @@ export class PairMap {
     this.size--;
     const { slots } = this;
     const end = slots.length - 1;
-    // What follows moves up where its lookup would come past the hole.
+    // An entry behind the hole moves into it, unless its own lookup begins behind the hole.
     for (let at = (hole + SLOT) & end; slots[at] !== 0; at = (at + SLOT) & end) {
       const home = this.home(slots[at]!, slots[at + 1]!);
       if (((at - home) & end) < ((at - hole) & end)) continue;

@@ -3,12 +3,15 @@ import { LengthSet } from './length-set.ts';
 import { NetworkTree } from './network-tree.ts';
 import type { WordArena } from './word-arena.ts';
 
-/** A lookup by hash waits for memory once, a tree as often as it is deep: few lengths are cheaper to look up, many are not. */
+/**
+ * How many lengths are looked up by hash. A hash waits for memory once for each length, a tree once for each level: hashes are cheaper
+ * where lengths are few.
+ */
 const MOST_LENGTHS = 4;
 
 /**
- * The networks that one path is asked about. Those of the first few lengths are looked up by hash, once for each length; those of
- * further lengths are in a tree, so that what an address costs does not grow with how many lengths there are.
+ * The networks that one path is asked about. Those of the first few lengths are looked up by hash, once for each length. Networks of
+ * further lengths are in a tree, so that what an address costs does not grow with the number of lengths.
  */
 export class PathNetworks {
   /** Family and length of the prefix, as in the first unit of a network. */
@@ -30,7 +33,7 @@ export class PathNetworks {
 
   delete(units: Uint16Array): void {
     this.count--;
-    // Of one length some may be in the tree, from when there were other lengths.
+    // Networks of one length may be in both: those that came while there were too many other lengths went into the tree.
     if (this.tree.isEmpty || !this.tree.delete(readPrefix(units))) this.lengths.delete(units[0]!);
   }
 }

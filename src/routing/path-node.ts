@@ -7,9 +7,9 @@ import { SortedValues } from './sorted-values.ts';
 /** An element of an array of the event, when the element is an object or an array itself. Compared by identity. */
 export interface ArrayElement {
   readonly array: EventArray;
-  /** When it was last found good: see `one-array.ts`. */
+  /** The round in which it was last found good: see `one-array.ts`. */
   round: number;
-  /** Made when a clause asks for more than that. */
+  /** Made when a clause needs more than the round: see `array-consistency.ts`. */
   spot: Spot | null;
 }
 
@@ -23,11 +23,14 @@ const KEPT_VALUES = 64;
 
 let paths = 0;
 
-/** A path that filters ask about, and what the event at hand has there. `seq` tells which event that was: others' is void. */
+/**
+ * A path that filters ask about, and what the event at hand has there. `seq` is the number of the event that the values are of: for any
+ * other event they mean nothing.
+ */
 export class PathNode {
   readonly parent: PathNode | null;
   readonly name: string;
-  /** One of 31: what it has in common with another path is chance, what it has not is certain. */
+  /** One of 31 bits. Paths with different bits are different; those with the same bit may be. */
   readonly bit: number;
   children: Map<string, PathNode> | null = null;
   /** How many things ask about its values. */
@@ -36,7 +39,7 @@ export class PathNode {
   id = 0;
   /** What its values are looked up by in that index. */
   probes: PathProbes | null = null;
-  /** Those of lists of conditions; null while there are none. */
+  /** The wildcards in lists of conditions; null while there are none. */
   wildcards: ListedWildcards | null = null;
   seq = 0;
   values: Leaf[] = [];
@@ -65,7 +68,7 @@ export class PathNode {
       this.values = [];
       this.elements = [];
     } else {
-      // One by one, which keeps the room that they have; a length of 0 would give it back.
+      // One by one: that keeps the arrays' memory for the next event, while a length of 0 would give it back.
       while (this.values.pop() !== undefined) this.elements.pop();
     }
   }

@@ -3,7 +3,7 @@ import { PathNetworks } from './path-networks.ts';
 import { KIND } from './record-kind.ts';
 import type { WordArena } from './word-arena.ts';
 
-/** Texts are looked up whole, or by all their beginnings, endings or parts of the lengths that are there. */
+/** How texts are looked up for one kind of record: whole, or by each of their beginnings, ends or parts that has one of the lengths. */
 export interface TextProbe {
   readonly kind: number;
   readonly side: 'whole' | 'start' | 'end' | 'within';
@@ -27,7 +27,7 @@ const TEXTS: Readonly<Record<number, readonly [TextProbe['side'], boolean]>> = {
 export class PathProbes {
   readonly texts: TextProbe[] = [];
   readonly networks: PathNetworks;
-  /** Two units with which parts begin, scrambled. */
+  /** Knows where in a text a literal of the kind `within` may begin. */
   readonly openings = new Openings();
   numbers = 0;
   literals = 0;
@@ -70,10 +70,13 @@ export class PathProbes {
 
 const BUCKETS = 512;
 
-/** With which two units the parts begin that are looked for everywhere in a text: at most places none does. */
+/**
+ * Remembers with which two units the literals begin that are looked for everywhere in a text, by hashes. At most places of a text none of
+ * them begins, and nothing more has to be looked up there.
+ */
 class Openings {
   #counts: Uint32Array | null = null;
-  /** Parts that are too short to have two. */
+  /** Literals that are too short to have two units. */
   #short = 0;
 
   add(length: number, first: readonly [number, number], change: number): void {

@@ -3,8 +3,8 @@ import type { ArrayElement, EventArray, PathNode } from './path-node.ts';
 import type { Leaf } from './satisfies.ts';
 
 /**
- * One pass over the event: puts each value into its path's node, if filters ask about that path, and skips whatever they do not ask
- * about. Arrays are looked through, as if their elements stood in their place; a dot in a name is as good as a level.
+ * Reads an event in one pass: puts each value into its path's node, and skips whatever filters do not ask about. Arrays are looked through,
+ * as if their elements stood in their place. A name with dots in it is as good as that many levels.
  * @param event what `JSON.parse` or `parseExactly` made; its depth must be bounded by whoever read it
  * @returns the nodes that have values now
  */
@@ -36,7 +36,7 @@ function readObject(
   for (const name of Object.keys(object)) {
     const child = node.children.get(name) ?? (name.includes('.') ? descend(node, name) : undefined);
     const value = child === undefined ? undefined : object[name];
-    // Undefined is what absent fields are in objects that were not read from JSON.
+    // In an object that was not read from JSON an absent field may be undefined.
     if (value !== undefined) readValue(value, child!, within, reading);
   }
 }

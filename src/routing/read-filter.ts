@@ -15,11 +15,11 @@ type Fields = Map<string, readonly Condition[]>;
 interface Progress {
   readonly faults: Fault[];
   wildcards: number;
-  /** What there is too much of already: the rest is read for its faults, and multiplied with nothing. */
+  /** The bounds that are exceeded already. What is left is only read for its faults, and no longer multiplied out. */
   readonly exceeded: Set<'clauses' | 'fields'>;
 }
 
-/** More faults than these help nobody. */
+/** How many faults are told at most: more would help nobody. */
 const MAX_FAULTS = 20;
 
 /**
@@ -44,13 +44,13 @@ function isTooLarge(value: unknown, progress: Progress): boolean {
 function depthOf(value: unknown, above: number): number {
   if (typeof value !== 'object' || value === null || above > filterBounds.nesting) return above;
   let depth = above;
-  // Not as arguments of one call: a body may hold more values than the stack.
+  // Not all as arguments of one `Math.max`: a body may hold more values than the stack.
   for (const inner of Object.values(value)) depth = Math.max(depth, depthOf(inner, above + 1));
   return depth;
 }
 
 /**
- * @param clauses what there is so far: what the object adds is added to them, and they are the caller's no more
+ * @param clauses the clauses so far. They are changed, and no longer the caller's
  * @returns the clauses with what the object adds; several of each when it has `$or`
  */
 function readObject(value: unknown, at: readonly string[], clauses: Fields[], progress: Progress): Fields[] {

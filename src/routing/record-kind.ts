@@ -1,4 +1,4 @@
-/** What a record of the index stands for. Numbers that fit in 5 bits. */
+/** What a record of the index stands for. The numbers fit in 5 bits. */
 export const KIND = {
   string: 1,
   equals: 2,
@@ -25,17 +25,17 @@ export const KIND = {
 
 export const KIND_BITS = 5;
 
-/** Values of an event find it by themselves, and satisfy it. */
+/** Whether values of an event find such a record by a lookup, and satisfy it if they do. */
 export function isCertain(kind: number): boolean {
   return kind <= KIND.cidr;
 }
 
-/** Whether an event satisfies it is known by what its values found, and by whether there are any. */
+/** Whether it is known without asking a value if an event satisfies it: by the records that its values found, and by whether it has any. */
 export function isPlain(kind: number): boolean {
   return isCertain(kind) || kind === KIND.exists || kind === KIND.absent;
 }
 
-/** Values of an event find it by a literal, and must be asked. */
+/** Whether values of an event find such a record by one of its literals, and have to be asked then whether they satisfy it. */
 export function isGuessed(kind: number): boolean {
   return kind === KIND.wildcard || kind === KIND.glob;
 }

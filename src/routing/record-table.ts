@@ -8,7 +8,7 @@ export const HEAD = {
   /** Kind, whether the units are 16 bits wide, path. */
   tag: 0,
   refs: 1,
-  /** The event, or value, that found it last. */
+  /** The mark of the event that found it last. */
   mark: 2,
   /** Neighbours in a chain of wildcards with the same literal; of the literal, `next` is the first. */
   next: 3,
@@ -38,8 +38,8 @@ export function pathIn(tag: number): number {
 }
 
 /**
- * Records by what they say, each once: an open-addressed table of hashes and offsets, which touches a record only where all 32 bits of
- * the hash agree, and believes it only when its units do.
+ * Records, each once, found by what they say. The table is open-addressed, of hashes and offsets. A lookup touches a record only where all
+ * 32 bits of the hash agree, and takes it only if kind, path and units are the same.
  */
 export class RecordTable {
   readonly #arena: WordArena;
@@ -53,14 +53,14 @@ export class RecordTable {
     this.#hash = hash;
   }
 
-  /** The record that says so, made when it is new. */
+  /** The record with this tag and the units of the buffer from `from` on, made when it is new. */
   intern(tag: number, buffer: UnitBuffer, from: number): number {
     const length = buffer.end - from;
     const hash = this.#hashOf(tag, buffer.units, from, length);
     return this.find(hash, tag, buffer.units, from, length) || this.#add(hash, tag, buffer.units, from, length);
   }
 
-  /** 0 when there is none. */
+  /** The same; 0 when there is none. */
   lookUp(tag: number, buffer: UnitBuffer, from: number): number {
     const length = buffer.end - from;
     return this.find(this.#hashOf(tag, buffer.units, from, length), tag, buffer.units, from, length);
@@ -86,7 +86,7 @@ export class RecordTable {
     }
   }
 
-  /** Where its units can be read until the next change. */
+  /** Where the units of a record can be read, until the arena is changed. */
   unitsOf(record: number): { units: Uint16Array | Uint8Array; from: number; length: number } {
     const { words, units, bytes } = this.#arena;
     const length = words[record + HEAD.length]!;
@@ -152,7 +152,7 @@ export class RecordTable {
     const end = slots.length - 1;
     let hole = (hash << 1) & end;
     while (slots[hole + 1] !== record) hole = (hole + 2) & end;
-    // What follows moves up where its lookup would come past the hole.
+    // An entry behind the hole moves into it, unless its own lookup begins behind the hole.
     for (let at = (hole + 2) & end; slots[at + 1] !== 0; at = (at + 2) & end) {
       const home = (slots[at]! << 1) & end;
       if (((at - home) & end) < ((at - hole) & end)) continue;

@@ -10,33 +10,36 @@ import { matchesOfCrowd } from './wildcard-crowd.ts';
 const LINE = 16;
 const INITIAL = 16;
 const KEPT = 4_096;
-/** To ask a wildcard, in steps of `matchSteps`, and how many units of a text are read in one (2, as a power of 2). */
+/**
+ * How many steps of `matchSteps` it takes to ask a wildcard of a text, and how many units the wildcard reads in one step (2, given as a
+ * power of 2).
+ */
 const WILDCARD_STEPS = 6;
 const UNITS_A_STEP = 1;
-/** Units of text that wildcards read one by one; where it would be more they read it together. */
+/** How many units of a text wildcards may read one by one: if it would be more, they read the text together. */
 const READ_APART = 1_000_000;
 
 /**
- * Which conditions the values of an event satisfy, of those that values find by what they are. Their records are marked, and those that
+ * Finds the conditions that the values of an event satisfy, of those that values find by a lookup. Their records are marked, and those that
  * lead on in the tree are listed.
  *
- * Each step is done for all values before the next step is begun, and each first reads what the next will need: memory answers many
- * questions at once as fast as one, so that of a million conditions it takes little longer than of a thousand.
+ * Each step is done for all values before the next step is begun, and each first reads what the next will need. Memory answers many
+ * questions at once as fast as one, so that a million conditions take little longer than a thousand.
  */
 export class SatisfiedConditions {
   ids = new Int32Array(INITIAL);
-  /** The bit of the path of each. */
+  /** The bit of the path of each of `ids`. */
   bits = new Int32Array(INITIAL);
   count = 0;
   #mark = 0;
   readonly #memory: IndexMemory;
   readonly #probes: ValueProbes;
-  /** Literals within the value at hand that were met already. */
+  /** Literals that were met in the value at hand already. */
   readonly #met = new Set<number>();
   #metIn = -1;
   /** Wildcards that the value at hand may satisfy. */
   #candidates: number[] = [];
-  /** Adds up what is read only to have it in the cache. */
+  /** Adds up what was read only to bring it into the cache. */
   #warmth = 0;
 
   constructor(memory: IndexMemory) {
@@ -48,7 +51,7 @@ export class SatisfiedConditions {
     );
   }
 
-  /** @param mark the event's */
+  /** @param mark the mark of the event */
   find(touched: readonly PathNode[], mark: number): void {
     this.count = 0;
     this.#mark = mark;
@@ -111,7 +114,7 @@ export class SatisfiedConditions {
     }
   }
 
-  /** The wildcards that the literal leads to are to be asked, once for a value however often it has the literal. */
+  /** Notes that the wildcards and globs that the literal leads to are to be asked: once for a value, however often the literal is in it. */
   #askChain(literal: number, value: number): void {
     if (value !== this.#metIn) {
       this.#askCandidates();

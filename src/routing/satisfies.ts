@@ -10,7 +10,7 @@ export type Leaf = string | EventNumber | boolean | null;
 
 /**
  * Whether one value of the event is what the condition asks for.
- * @param beside the wildcards that those of the condition are listed among
+ * @param beside all listed wildcards of the path, those of the condition among them; null where they are not listed
  */
 export function satisfies(value: Leaf, condition: Condition, beside: ListedWildcards | null = null): boolean {
   switch (condition.kind) {

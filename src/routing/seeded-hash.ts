@@ -5,7 +5,7 @@ export interface HashSink {
 
 /**
  * HalfSipHash-1-3 (Aumasson and Bernstein, SipHash) over 16-bit units, one to a block, and a tag as the last block. Whoever does not know
- * the key cannot make texts whose hashes collide: lookups by texts of strangers cost what chance makes them cost.
+ * the key cannot make texts whose hashes collide. So a lookup by the text of a stranger takes no longer than one by a random text.
  */
 export class SeededHash {
   readonly #k0: number;
@@ -17,7 +17,7 @@ export class SeededHash {
   }
 
   /**
-   * Walks over units and tells the hashes of what it has walked over at several lengths.
+   * Walks over units, and tells the hash of what it has walked over each time that it comes to one of the lengths.
    * @param step 1 to go up, -1 to go down
    * @param lengths rising; the first `count` of them are wanted
    * @returns the last of the hashes

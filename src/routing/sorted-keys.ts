@@ -1,6 +1,9 @@
 import type { Condition } from './condition.ts';
 
-/** Values of a path in an order: the numbers that they have among all its distinct values. */
+/**
+ * Neighbours among the values of a path in some order. `nums` has the values in that order, each as its number among all distinct values of
+ * the path.
+ */
 export interface ValueRun {
   readonly nums: Int32Array;
   readonly from: number;
@@ -13,15 +16,15 @@ export interface SortedKeys {
   runOf(condition: Condition): ValueRun;
 }
 
-/** To compare two values that are sorted, in steps of `matchSteps`. */
+/** How many steps of `matchSteps` a comparison takes when values are sorted. */
 const COMPARE_STEPS = 4;
 
-/** To sort so many values, in steps of `matchSteps`. */
+/** How many steps of `matchSteps` it takes to sort so many values. */
 export function sortingSteps(count: number): number {
   return count * Math.ceil(Math.log2(count + 1)) * COMPARE_STEPS;
 }
 
-/** Where the first of some keys end, which are all that are in front. */
+/** Where the keys end that are in front. All of these come before all others. */
 export function endOf<K>(keys: ArrayLike<K>, isInFront: (key: K) => boolean, from = 0, to = keys.length): number {
   let first = from;
   let end = to;

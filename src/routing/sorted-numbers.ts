@@ -7,9 +7,9 @@ import { endOf, type SortedKeys, sortingSteps, type ValueRun } from './sorted-ke
 /** The numbers among the values of a path. */
 export class SortedNumbers implements SortedKeys {
   readonly keys: readonly EventNumber[];
-  /** Of those that no filter tells apart the first: of one double there are three at most. */
+  /** One of each that no filter tells apart. At most three have the same double: one below it, one that is it, and one above. */
   readonly distinct: readonly EventNumber[];
-  /** The doubles of these. What a double does not hold is beside its double. */
+  /** The doubles of `distinct`. */
   readonly doubles: Float64Array;
   readonly #nums: Int32Array;
 
@@ -45,7 +45,7 @@ export class SortedNumbers implements SortedKeys {
   }
 }
 
-/** By their doubles, and by the side of these that they are on. */
+/** By their doubles; those with the same double by the side of it that they are on. */
 function comparePlaces(a: EventNumber, b: EventNumber): number {
   const [x, y] = [doubleOf(a), doubleOf(b)];
   if (x !== y) return x < y ? -1 : 1;

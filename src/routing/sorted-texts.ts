@@ -7,7 +7,7 @@ import { textNotes } from './text-notes.ts';
 /** How many units of texts are compared in a step of `matchSteps` (32, as a power of 2). */
 const UNITS_A_STEP = 5;
 
-/** What texts are sorted by: as they are, from their ends, and both without their case. */
+/** What texts are sorted by: as they are, turned round, and both with their case folded. */
 const KEYS = {
   forwards: (text: string) => text,
   backwards: turnedRound,
@@ -45,7 +45,7 @@ export class SortedTexts implements SortedKeys {
       case 'prefix':
         return this.#runFrom(condition.text, (key) => key.startsWith(condition.text));
       case 'suffix': {
-        // To turn it round takes a step a unit or less.
+        // To turn a text round takes at most a step for each unit.
         matchSteps.take(condition.text.length);
         const start = turnedRound(condition.text);
         return this.#runFrom(start, (key) => key.startsWith(start));
@@ -61,13 +61,13 @@ export class SortedTexts implements SortedKeys {
   }
 }
 
-/** By UTF-16 units, as beginnings are compared. */
+/** By UTF-16 units, so that texts with the same beginning are neighbours. */
 function compareTexts(a: string, b: string): number {
   if (a === b) return 0;
   return a < b ? -1 : 1;
 }
 
-/** Unit by unit, whatever they are halves of. */
+/** Unit by unit, also where two units are halves of one character: a suffix is compared by units too. */
 function turnedRound(text: string): string {
   return text.split('').reverse().join('');
 }

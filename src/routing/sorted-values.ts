@@ -12,9 +12,9 @@ interface Sorted extends Partial<Record<TextOrder, SortedTexts>> {
 
 type Order = keyof Sorted;
 
-/** To find what satisfies a condition among sorted values, in steps of `matchSteps`. */
+/** How many steps of `matchSteps` it takes to find the run that satisfies a condition. */
 const RUN_STEPS = 100;
-/** How many values are noted in one (8, as a power of 2). */
+/** How many values are noted in one step (8, given as a power of 2). */
 const NOTED_A_STEP = 3;
 
 /**
@@ -26,7 +26,7 @@ const NOTED_A_STEP = 3;
 export class SortedValues {
   readonly values: readonly Leaf[];
   readonly #sorted: Sorted = {};
-  /** For how long they were asked one by one, in steps of `matchSteps`, but for what they were sorted for. */
+  /** How many steps of `matchSteps` it has taken so far to ask the values one by one, less those that sorting has cost. */
   #asked = 0;
 
   /** @param values each once */
@@ -35,8 +35,8 @@ export class SortedValues {
   }
 
   /**
-   * @param steps for how long they were asked one by one since this was called last
-   * @returns null where it is not worth it to sort them yet
+   * @param steps how many it took to ask the values one by one since the last call
+   * @returns null while it is not worth it to sort them
    */
   numbersAfter(steps: number): SortedNumbers | null {
     this.#asked += steps;
@@ -46,8 +46,8 @@ export class SortedValues {
 
   /**
    * Which values satisfy one of the conditions, a bit for each.
-   * @param steps to ask that of one value
-   * @returns null where they are to be asked one by one
+   * @param steps how many it takes to ask one value
+   * @returns null where the values are to be asked one by one
    */
   satisfying(conditions: readonly Condition[], steps: number): Uint32Array | null {
     const most = this.values.length * steps;
@@ -89,7 +89,7 @@ export class SortedValues {
     return others;
   }
 
-  /** @returns whether they are sorted so: not where that is not worth it yet */
+  /** @returns whether the values are sorted in these orders: not while that is not worth it */
   #sort(orders: readonly Order[]): boolean {
     const missing = new Set(orders.filter((order) => this.#sorted[order] === undefined));
     const steps = missing.size * sortingSteps(this.values.length);
@@ -105,7 +105,7 @@ export class SortedValues {
   }
 }
 
-/** What a condition finds its values in; null: it is asked of each. */
+/** The order in which the values that satisfy a condition are neighbours; null: each value has to be asked. */
 function orderOf(condition: Condition): Order | null {
   switch (condition.kind) {
     case 'number':

@@ -13,7 +13,8 @@ export function subscriptionClauses({ types, filter }: Subscription): readonly C
   const test = typeTest(types);
   if (filter === undefined) return [[test]];
   const reading = readFilter(JSON.parse(filter));
-  // A filter that a later version no longer reads: too many events harm less than lost ones.
+  // If this version no longer accepts a filter that an earlier one has stored, the types alone decide: too many events harm less than lost
+  // ones.
   if (!reading.ok) return [[test]];
   return reading.clauses.map((clause) => [test, ...clause]);
 }

@@ -1,7 +1,7 @@
 import type { Condition } from './condition.ts';
 import { KIND } from './record-kind.ts';
 
-/** Longest part of a literal that is looked for at every place of a text: as many lengths are looked up at each. */
+/** How much of a literal is looked for at every place of a text, at most: at each place there are as many lookups as there are lengths. */
 const PROBE_LENGTH = 16;
 
 export interface TellingLiteral {
@@ -9,7 +9,10 @@ export interface TellingLiteral {
   readonly text: string;
 }
 
-/** A text with stars goes by what it begins with, or ends with, or has in its middle: whichever says most. */
+/**
+ * The literal by which texts find a wildcard or a glob: what it begins with, or ends with, if that is at least half as long as its longest
+ * literal; else the longest.
+ */
 export function tellingLiteral(condition: Condition): TellingLiteral {
   const literals = literalsOf(condition);
   const longest = literals.reduce((a, b) => (b.length > a.length ? b : a));
@@ -23,6 +26,6 @@ export function tellingLiteral(condition: Condition): TellingLiteral {
 function literalsOf(condition: Condition): readonly string[] {
   if (condition.kind === 'wildcard') return condition.wildcard.literals;
   if (condition.kind !== 'glob') return [''];
-  // `a.*` may match `a.b`, `a.**` also `a`: the dots beside stars are not certain.
+  // `a.*` matches `a.b`, but `a.**` also matches `a`: a dot beside stars need not be in the text.
   return condition.text.split(/\*+/).map((part) => part.replace(/^\.|\.$/g, ''));
 }

@@ -4,21 +4,26 @@ import type { PathNode } from './path-node.ts';
 import type { Leaf } from './satisfies.ts';
 import type { SortedValues } from './sorted-values.ts';
 
-/** Which of the distinct values of a path satisfy a test: a bit for each. Tests that the same values satisfy have the same one. */
+/** Which of the distinct values of a path satisfy a test, a bit for each. Tests that are satisfied by the same values share one object. */
 export interface Hits {
   readonly num: number;
   readonly bits: Uint32Array;
 }
 
-/** To find the group of a value, and to note what hits there are (and more for many values), in steps of `matchSteps`. */
+/**
+ * How many steps of `matchSteps` it takes to find the group of a value, and to note which values satisfy a test (and more for many values).
+ */
 const GROUP_STEPS = 4;
 const HITS_STEPS = 200;
 
-/** The distinct values that an event has at a path, and where each stands. */
+/** The distinct values that an event has at a path, and where each of them stands among all values there. */
 export class ValueGroups {
   readonly #nums = new Map<Leaf, number>();
   readonly #distinct: SortedValues;
-  /** By the number of a distinct value, where it stands last; by where a value stands, where it stands before; -1 at the end. */
+  /**
+   * Where each distinct value stands last, by its number. `#before` tells where the same value stands before that, by where it stands; -1
+   * for nowhere.
+   */
   readonly #last: number[] = [];
   readonly #before: Int32Array;
   readonly #known = new Map<string, Hits>();
@@ -35,7 +40,7 @@ export class ValueGroups {
     }
   }
 
-  /** @param num for hits that were not met before */
+  /** @param num the number that the hits get if they were not met before */
   hitsOf(test: IndexedTest, num: number): Hits {
     const bits = this.#bitsOf(test);
     matchSteps.take(HITS_STEPS + 2 * bits.length);
@@ -74,7 +79,7 @@ export class ValueGroups {
     return new Uint32Array((this.#distinct.values.length + 31) >>> 5);
   }
 
-  /** Calls back with where each value that is hit stands, among the path's values. */
+  /** Calls `visit` with each place at which a value that is hit stands, among the path's values. */
   forEachHit({ bits }: Hits, visit: (at: number) => void): void {
     for (let word = 0; word < bits.length; word++) {
       for (let left = bits[word]!; left !== 0; left &= left - 1) {

@@ -10,31 +10,38 @@ interface Walker {
 }
 
 /**
- * Which of the wildcards a text is, in one walk over it for all of them: the automaton of Aho and Corasick tells which literals end at
- * each place. Time is linear in the text and all wildcards, but for the literals that end at one place, which are of as many lengths.
+ * Which of the wildcards a text matches, in one walk over it for all of them: the automaton of Aho and Corasick tells which literals end at
+ * each place. Time is linear in the text and all wildcards, but for the literals that end at one place: there is at most one of each
+ * length.
  */
 export function matchesOfCrowd(wildcards: readonly Wildcard[], text: string): boolean[] {
   return arrivals(wildcards, text, automatonOf);
 }
 
-/** What a text is, of the wildcards of a crowd. */
+/** Which wildcards of a crowd a text matches. */
 export interface CrowdAnswers {
-  /** @returns undefined for a wildcard that is none of them */
+  /** @returns undefined for a wildcard that is not in the crowd */
   answerOf(written: string): boolean | undefined;
 }
 
-/** To go one unit on, and to set a wildcard on its way, in steps: each as long as a wildcard by itself takes for a unit of text (measured). */
+/**
+ * How long a crowd takes to go one unit on, and to set a wildcard on its way, in units of text that a wildcard reads by itself in the same
+ * time (measured).
+ */
 const UNIT_STEPS = 4;
 const WALKER_STEPS = 16;
 
-/** In steps of `matchSteps`: to make a unit of a literal into a state, and to set a wildcard on its way. */
+/** How many steps of `matchSteps` it takes to make a unit of a literal into a state, and to set a wildcard on its way. */
 const STATE_STEPS = 10;
 const WALKER_COST = 16;
-/** Units of a text after which the walk over it is counted, four steps for each and one for two literals that end there. */
+/**
+ * After so many units of a text `matchSteps` is told of the walk: four steps for each unit, and one for every two literals that ended
+ * there.
+ */
 const COUNTED = 1_024;
 const PLACE_STEPS = 4;
 
-/** Wildcards that many texts are asked for. */
+/** Wildcards that read many texts together. */
 export class WildcardCrowd {
   readonly #wildcards: readonly Wildcard[];
   readonly #places: ReadonlyMap<string, number>;
@@ -53,12 +60,12 @@ export class WildcardCrowd {
     return this.#wildcards.length;
   }
 
-  /** How long they take to read a text, at most. */
+  /** How long they take to read a text at most, in units of text that a wildcard reads by itself in the same time. */
   stepsFor(text: string): number {
     return text.length * this.#stepsAUnit + this.size * WALKER_STEPS + this.#automaton.size;
   }
 
-  /** Which of them a text is: see `matchesOfCrowd`. */
+  /** Which of them a text matches: see `matchesOfCrowd`. */
   answersFor(text: string): CrowdAnswers {
     const answers = Uint8Array.from(
       arrivals(this.#wildcards, text, () => this.#automaton),
@@ -92,7 +99,9 @@ function automatonOf(wildcards: readonly Wildcard[]): LiteralAutomaton {
   return new LiteralAutomaton(literals);
 }
 
-/** What can be said by the first and the last literal; `at` is 0 when the text cannot be it, and no more is to be asked. */
+/**
+ * Sets a wildcard on its way, as far as its first and last literal go. `at` is 0 if they decide already, and nothing more is to be asked.
+ */
 function walkerOf(literals: readonly string[], text: string): Walker {
   const [first, last] = [literals[0]!, literals.at(-1)!];
   const end = text.length - last.length;
@@ -102,9 +111,9 @@ function walkerOf(literals: readonly string[], text: string): Walker {
 }
 
 function walk(walkers: readonly Walker[], text: string, automaton: LiteralAutomaton): void {
-  // By the place where their next literal may end at the earliest, and then by the literal.
+  // Walkers wait here by the place where their next literal may end at the earliest, and from that place on in `waiting`, by the literal.
   const due = new Map<number, Walker[]>();
-  // An array: a text may make it be asked for each length at each place.
+  // An array, not a Map: a text may have it asked for each length of a literal at each of its places.
   const waiting = new Array<Walker[] | undefined>(automaton.size).fill(undefined);
   let underWay = walkers.length;
   const expectFrom = (walker: Walker, from: number) => {
@@ -155,9 +164,9 @@ function take(lists: Map<number, Walker[]>, key: number): readonly Walker[] {
   return list;
 }
 
-/** Places of a table for each state: it is looked for among few. */
+/** How many slots the table has for each state: a lookup then passes few others. */
 const SLOTS_A_STATE = 2;
-/** By chance, so that nobody can choose literals whose states come to stand in one heap. */
+/** Random, so that nobody can choose literals whose states crowd at one part of the table. */
 const SEED = crypto.getRandomValues(new Int32Array(1))[0]!;
 
 /**
@@ -214,7 +223,7 @@ class LiteralAutomaton {
     return this.#ending[state]!;
   }
 
-  /** The next shorter one. */
+  /** The next shorter literal that ends in a state where one ends. */
   endingBelow(state: number): number {
     return this.#ending[this.#shorter[state]!]!;
   }
@@ -238,7 +247,7 @@ class LiteralAutomaton {
     return state;
   }
 
-  /** Where the step is, or would be. */
+  /** The slot where the step is, or would be. */
   #slotOf(from: number, unit: number): number {
     const end = this.#slots.length - 1;
     const hash = Math.imul(Math.imul(from ^ SEED, 0x9e3779b1) ^ unit, 0x85ebca77);
@@ -257,7 +266,7 @@ class LiteralAutomaton {
     }
   }
 
-  /** All but 0, those of the shortest ways first. */
+  /** All states but 0, those nearest to it first. */
   #byDepth(): Int32Array {
     let deepest = 0;
     for (let state = 1; state < this.size; state++) deepest = Math.max(deepest, this.#depths[state]!);

@@ -31,14 +31,14 @@ export function readWildcard(text: string): WildcardReading {
   return { ok: true, wildcard: { literals } };
 }
 
-/** What wildcards read of texts, in units at which one that is searched for by hand is gone on with. */
+/** How much wildcards have read of texts, in units that a search by hand (`knuthMorrisPratt`) goes over in the same time. */
 interface Reading {
   units: number;
 }
 
 /**
- * Whether a text is what the wildcard says. The first place where each literal fits is as good as any later one, so nothing is ever
- * taken back: time is linear in the text and the wildcard.
+ * Whether a text matches the wildcard. The first place where a literal fits is as good as any later one, so nothing is ever taken back:
+ * time is linear in the text and the wildcard.
  * @param reading is added to
  */
 export function matchesWildcard({ literals }: Wildcard, text: string, reading?: Reading): boolean {
@@ -57,10 +57,13 @@ export function matchesWildcard({ literals }: Wildcard, text: string, reading?: 
   return true;
 }
 
-/** Up to here the search of the engine is quick, whatever the text. */
+/** Up to this length of a literal the engine's search is quick, whatever the text. */
 const SHORT_LITERAL = 8;
 
-/** The engine goes over a text as quickly where the literal's first unit is rare; where it is not, it is as slow as a search by hand. */
+/**
+ * How many units the engine goes over while a search by hand goes over one, if the literal's first unit is rare in the text. If it is not,
+ * the engine is as slow.
+ */
 const QUICK = 32;
 
 /** @param length of the text that was gone over */
@@ -75,7 +78,7 @@ function indexWithin(text: string, literal: string, from: number, end: number): 
   return found === -1 || found + literal.length > end ? -1 : found;
 }
 
-/** The engine's own search may need the product of both lengths (`aaa…b` in `aaa…`), this never. */
+/** The engine's own search may need the product of both lengths (`aaa…b` in `aaa…`); this one never does. */
 function knuthMorrisPratt(text: string, literal: string, from: number, end: number): number {
   const table = failuresOf(literal);
   let matched = 0;

@@ -4,8 +4,8 @@ const SMALL_WORDS = 64;
 const INITIAL_WORDS = 128;
 
 /**
- * Records of 32-bit words in one typed array, by their offset; never 0, always a multiple of 4. Millions of them are one object for
- * the garbage collector, and what belongs together lies together. The views change when the arena grows: they are not to be kept.
+ * Records of 32-bit words in one typed array. A record is its offset, which is a multiple of 4 and never 0. So millions of records are one
+ * object for the garbage collector, and what belongs together lies together. The views change when the arena grows, and must not be kept.
  */
 export class WordArena {
   words = new Int32Array(INITIAL_WORDS);
@@ -52,7 +52,10 @@ export class WordArena {
   }
 }
 
-/** Steps of 4 words, and for large records of an eighth, so that freed ones are of few sizes. */
+/**
+ * Small sizes are multiples of 4 words, large ones of an eighth to a quarter of themselves: so there are few sizes, and freed records fit
+ * again.
+ */
 function sizeFor(words: number): number {
   const step = words <= SMALL_WORDS ? GRAIN : Math.max(GRAIN, 2 ** (29 - Math.clz32(words)));
   return Math.ceil(words / step) * step;

@@ -1,11 +1,12 @@
 const STAR = 0x2a;
 const ESCAPE = 0x5c;
-/** Steps for each unit of text and pattern; a match that is not hostile takes one or two. */
+/** How many steps a match may take for each unit of text and pattern. One that is not hostile takes one or two. */
 const STEPS = 8;
 
 /**
- * Whether a text is what a wildcard says, read where it is written: a pattern that `readWildcard` found good, as units. It goes back to
- * the last star where it goes wrong, which may take the product of the lengths: null when it took too long, to be asked another way.
+ * Whether a text matches a wildcard, without making an object of its pattern: this is read from the record, as units that `readWildcard`
+ * found good. Where the text does not fit, the match goes back to the last star, which may take as long as the product of the lengths.
+ * @returns null when it took too long, and is to be asked another way
  */
 export function matchesWritten(
   pattern: Uint16Array | Uint8Array,
