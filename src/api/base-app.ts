@@ -38,7 +38,10 @@ export function createBase(context: Context, mountFirst: (app: Express) => void 
   return app;
 }
 
-/** What nothing was mounted for, and errors. @param calls all that were mounted besides those of `createBase` */
+/**
+ * Answers what nothing was mounted for, and errors.
+ * @param calls all that were mounted besides those of `createBase`
+ */
 export function answerTheRest(app: Express, context: Context, calls: readonly Call[] = []): Express {
   refuseOtherMethods(app, [...BASE_CALLS, ...calls]);
   app.use((request: Request) => {
@@ -49,7 +52,7 @@ export function answerTheRest(app: Express, context: Context, calls: readonly Ca
 }
 
 const identify: RequestHandler = (request, response, next) => {
-  // Express would answer 304 to whoever has anything at all, of what has no ETag, too.
+  // To `If-None-Match: *` Express would answer 304 also where the answer has no ETag: a client that has nothing would get nothing.
   if (request.headers['if-none-match'] === '*') delete request.headers['if-none-match'];
   response.locals.requestId = newRequestId();
   setFixedHeaders(response);

@@ -38,7 +38,8 @@ export function bodyBudget({
   return (largestBytes) => (request, response, next) => {
     if (!hasBody(request)) return next();
     const announced = Number(request.headers['content-length'] ?? unannouncedBytes);
-    // It will be refused without being kept. That may take as long as its producer likes, and must not take room from others.
+    // The body will be refused without being kept. Reading past it may take as long as the producer likes, and must not take room from
+    // others.
     if (announced > largestBytes) return next();
     // The producer left while its key was looked up: no 'close' is to come that would free what is reserved.
     if (response.closed) return next();

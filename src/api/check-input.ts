@@ -15,14 +15,14 @@ export function checkInput<T>(schema: z.ZodType<T>, value: unknown, where: 'para
   const all = checked.ok ? nulsIn(value, where) : checked.faults;
   if (checked.ok && all.length === 0) return checked.value;
   const faults = all.slice(0, MAX_FAULTS);
-  // An id that cannot be one names nothing.
+  // A text that cannot be an id names nothing.
   if (where === 'params') throw new Refusal(404, 'not_found', 'No such object.');
   throw new Refusal(422, 'invalid', `The ${where === 'query' ? 'query parameters are' : 'body is'} not valid.`, {
     faults,
   });
 }
 
-/** Bodies may have some: data of events, schemas. */
+/** Faults for NULs in the path or the query. A body may have some: in data of events, or in schemas. */
 function nulsIn(value: unknown, where: 'params' | 'query' | 'body'): readonly Fault[] {
   if (where === 'body') return [];
   return Object.entries(value as Record<string, string | readonly string[]>).flatMap(([path, given]) =>

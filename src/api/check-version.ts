@@ -37,7 +37,7 @@ function isSameCast(stored: string | null, given: VersionInput['casts'] | null):
 }
 
 /**
- * Checks a version that is new against what is registered of its type; what needs no schema to be compiled first.
+ * Checks a new version against those of its type that are registered. What needs no compiled schema is checked first.
  * @throws Refusal 422 for what is wrong with it by itself, 409 `incompatible_schema` for what breaks a promise of its major, 429
  */
 export async function checkVersion(
@@ -110,7 +110,7 @@ function castsOf(version: TypeVersion, { casts }: VersionInput, others: readonly
     return inherited === undefined ? null : { ...(JSON.parse(inherited.casts!) as Cast), inherited: true };
   }
   const newest = others.at(-1);
-  // Else events that are on their way would be cast otherwise from now on.
+  // Otherwise events that are on their way now would be cast in another way from now on.
   if (newest !== undefined && compareVersions(newest, version) > 0) {
     throw castRefusal('casts', `only the newest version of a type declares casts, and ${versionText(newest)} is there`);
   }
@@ -150,13 +150,13 @@ function sourceOf(from: string, version: TypeVersion, others: readonly EventType
 
 interface CastExamples {
   readonly source: EventTypeVersion;
-  /** The example of the source as this version has it, where there is one. */
+  /** The example of the source, cast into this version; null if there is none. */
   readonly up: { readonly value: unknown } | null;
-  /** That of this version as the source has it. */
+  /** The example of this version, cast into that of the source; null if there is none. */
   readonly down: { readonly value: unknown } | null;
 }
 
-/** Casts are tried on the examples of both versions. */
+/** Tries the casts on the examples of both versions. */
 async function castExamples(
   cast: Cast,
   input: VersionInput,

@@ -5,8 +5,9 @@ import type { EndpointSettings } from '../store/endpoint-rows.ts';
 import type { GivenDestination } from './destination-input.ts';
 
 /**
- * Where events go from now on; undefined when nothing is said of it. `url` and `destination` may both be given, as they are in what reading
- * shows: then the one that differs from what was counts. A destination without its password keeps it if it goes to the same place.
+ * Decides where events go from now on; undefined when the body does not say. A body may give both `url` and `destination`, because both are
+ * shown to whoever reads an endpoint: then the one that differs from what was before counts. A destination without its password keeps it if
+ * it goes to the same place.
  * @param before null: there was none
  * @throws Refusal 422
  */
@@ -45,7 +46,7 @@ function withPassword(destination: Destination, before: Destination | null): Des
   );
 }
 
-/** Whatever decides over who gets to see the password. */
+/** All that decides who gets to see the password. */
 function placeOf(destination: BrokerDestination): unknown {
   const { type, tls, ca } = destination;
   if (type === 'kafka') return { type, tls, ca, brokers: destination.brokers, sasl: destination.sasl };

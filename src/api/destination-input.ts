@@ -11,7 +11,7 @@ export interface DestinationRules {
   readonly types: readonly Destination['type'][];
 }
 
-/** What a body says of where events go, by either of two fields. A password that was left out is empty. */
+/** What a body says about where events go, in either of two fields. A password that was left out is empty. */
 export interface GivenDestination {
   readonly byUrl?: Destination;
   readonly byDestination?: Destination;
@@ -22,14 +22,17 @@ interface Input {
   readonly destination?: DestinationInput | undefined;
 }
 
-/** It refuses what can never be reached; the guard is where the socket opens. */
+/**
+ * Reads a destination, and adds a fault for one that can never be reached. This is no guard: deliveries are guarded where their socket
+ * opens.
+ */
 export function readDestination(
   { url, destination }: Input,
   rules: DestinationRules,
   faults: Fault[],
 ): GivenDestination {
   const byDestination = destination === undefined ? undefined : readOne(destination, rules, faults);
-  // The line that reading shows for a destination that is no URL: it says nothing more.
+  // A destination that is no URL is shown with a line in `url`. If this line comes back, it says nothing more.
   const isEcho = byDestination !== undefined && byDestination.type !== 'http' && url === urlOf(byDestination);
   const byUrl = url === undefined || isEcho ? undefined : readUrl(url, 'url', rules.policy, faults);
   return { ...(byUrl && { byUrl }), ...(byDestination && { byDestination }) };

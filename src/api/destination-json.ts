@@ -2,7 +2,7 @@ import type { z } from 'zod';
 import type { Destination } from '../domain/destination.ts';
 import type { destinationOutput } from './destination-schema.ts';
 
-/** A destination as the API shows it: without its password, to whomever. */
+/** A destination as the API shows it to anybody: without its password. */
 export function destinationJson(destination: Destination): z.infer<typeof destinationOutput> {
   switch (destination.type) {
     case 'http':

@@ -12,7 +12,7 @@ import { versionPinsJson } from './version-pins.ts';
 export interface Viewer {
   readonly caller: Caller;
   readonly tenant: TenantRef;
-  /** Where the endpoint does not set its own. */
+  /** For endpoints that do not set their own. */
   readonly timeoutSeconds: number;
 }
 
@@ -55,7 +55,10 @@ export function endpointJson(
   };
 }
 
-/** Of those that do not open not even the names are known: what is shown in their place cannot be sent back, which would destroy them. */
+/**
+ * If the headers cannot be decrypted, not even their names are known. What is shown in their place is refused when it is sent back: it
+ * would replace the real ones.
+ */
 function headersJson({ headers, unreadable }: Endpoint, mayWrite: boolean): Record<string, string> {
   if (unreadable.includes('headers')) return { [MASK]: MASK };
   return mayWrite ? { ...headers } : maskHeaders(headers);

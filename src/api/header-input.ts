@@ -5,8 +5,8 @@ import { checkCustomHeaders } from '../delivery/custom-headers.ts';
 export const MASK = '***';
 
 /**
- * Custom headers as they came. zod's own `record` is passed by: it drops a `__proto__` without a word, and this must be told.
- * A value that is the mask comes from somebody who read it with another key; taking it would destroy the real one.
+ * Reads custom headers. It does not use zod's `record`, which silently drops a `__proto__`: that must be a fault. The mask as a value comes
+ * from a caller who read the headers with a key that may not see the values; taking it would replace the real value.
  */
 export function readHeaders(value: unknown, context: z.RefinementCtx): Record<string, string> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
@@ -22,7 +22,7 @@ export function readHeaders(value: unknown, context: z.RefinementCtx): Record<st
   return headers;
 }
 
-/** @param name empty for the whole; but a header whose name is empty is one as well, and its message says so */
+/** @param name empty if the fault is of all headers. The name of a header may be empty as well: then the message says so */
 function addFault(context: z.RefinementCtx, name: string, message: string): void {
   context.addIssue({ code: 'custom', message, path: name === '' ? [] : [name] });
 }

@@ -21,7 +21,7 @@ const fields = {
     .describe('Deliveries that may wait before no more events are taken; null: no limit.'),
 };
 
-/** What an operator sets: absent fields go by the installation's defaults. */
+/** What an operator sets for a tenant. For absent fields the installation's defaults hold. */
 export const limitsInput = z.strictObject(fields).partial();
 
 export const limitsSchema = z.object(fields).partial();

@@ -46,7 +46,7 @@ const causes: Readonly<Record<number, string>> = {
   503: 'Try again after `Retry-After`. Whether anything was stored or changed depends on `code`: only what is idempotent may be repeated blindly',
 };
 
-/** What becomes of a request before any call has a say, and what becomes of any call. */
+/** Statuses that any request may be answered with, before a call has it in hand or whatever the call is. */
 export const ANYWHERE: readonly number[] = [400, 408, 417, 431, 500, 503];
 
 export interface Reference {

@@ -26,7 +26,10 @@ function tidy(node: unknown, io: 'input' | 'output'): unknown {
   return Object.fromEntries(entries.map(([name, value]) => [name, name === '$ref' ? refOf(value) : tidy(value, io)]));
 }
 
-/** Leaves out what says nothing, and the promise that answers never get another field: additions must break nobody. */
+/**
+ * Leaves out what says nothing. Of answers it also leaves out the promise that they never get another field, because additions must break
+ * nobody.
+ */
 function isWanted(name: string, value: unknown, node: JsonSchema, io: 'input' | 'output'): boolean {
   if (name === 'additionalProperties' && value === false) return io === 'input';
   if (name === 'pattern') return node.format !== 'date-time' && node.format !== 'uuid';

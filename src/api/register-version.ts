@@ -23,7 +23,10 @@ export interface RegisteredVersion {
 }
 
 const MAX_TRIES = 20;
-/** Longest pause after the first try, in ms, by chance: calls that were overtaken together must not come back together. */
+/**
+ * The longest pause after the first try, in ms; it grows with each further try. How long each is, is random, so that calls that collided do
+ * not collide again.
+ */
 const PAUSE_MS = 20;
 
 /**

@@ -42,8 +42,9 @@ export const retrySchedule = z
   );
 
 /**
- * Refuses a schedule whose last attempt may come later than a day before the event is dropped, each delay as long as chance makes it. Not the one that the
- * endpoint has: accepted when more was, or when events were kept for longer, it may be sent again with whatever else is changed.
+ * Refuses a schedule whose last attempt may come later than a day before the event is dropped, if jitter makes each delay as long as it
+ * can. The schedule that the endpoint has already is not refused: it may have been accepted when more was allowed, or when events were kept
+ * for longer, and is sent again by whoever changes something else.
  * @throws Refusal 422
  */
 export function refuseLongSchedule(

@@ -41,7 +41,7 @@ export const sourceSchema = z
 
 type ConsumerJson = z.infer<typeof consumerSchema>;
 
-/** A source with what processes said lately of it. */
+/** A source, with what the processes that read it reported lately. */
 export function sourceJson(source: SourceRecord, states: readonly SourceStateRow[]): z.infer<typeof sourceSchema> {
   const { num, id, name, type, origin, paused, config, createdAt, updatedAt } = source;
   const consumers = states.filter(({ sourceNum }) => sourceNum === num).map(consumerJson);
@@ -66,7 +66,7 @@ function consumerJson({ process, state, seenAt }: SourceStateRow): ConsumerJson 
   return { process, state: kind, ...rest, seen_at: seenAt.toISOString() };
 }
 
-/** Each part once: several processes that share a queue each report all that waits in it. */
+/** The messages that wait, of each part once: several processes that share a queue each report all that waits in it. */
 function totalOf(consumers: readonly ConsumerJson[]): number | null {
   const byPart = new Map<string, number>();
   for (const { part, messages } of consumers.flatMap(({ lag }) => lag))

@@ -19,7 +19,7 @@ export interface ReplayInput {
   readonly status?: replays.ReplayedStatus | undefined;
   readonly types?: readonly string[] | undefined;
   readonly event_ids?: readonly string[] | undefined;
-  /** The same for a single one. */
+  /** One event, as `event_ids` with a single id. */
   readonly event_id?: string | undefined;
   readonly delivery_ids?: readonly NamedDelivery[] | undefined;
   readonly reason?: DeadLetterReason | undefined;
@@ -86,7 +86,7 @@ function checkDeadLettersOnly({ status, delivery_ids, reason }: ReplayInput): vo
   if (faults.length > 0) throw invalidBody(faults);
 }
 
-/** Dead letters are kept for longer than anything else. */
+/** The range of events that the replay looks at. It begins where retention ends, which is later for dead letters than for anything else. */
 function rangeOf({ status, since, until }: ReplayInput, { clock, config }: StartContext): { from: string; to: string } {
   const nowMs = clock.nowMs();
   const isDead = status === 'dead_lettered';

@@ -22,7 +22,10 @@ export interface CastRoute {
   readonly plans: readonly CastPlan[];
 }
 
-/** What a tenant's versions say of casts. Nothing that is written here changes later; there may only be more. */
+/**
+ * The casts of a tenant's versions. A book does not change, and what a version says of casts never does: a later book only has more
+ * versions.
+ */
 export class CastBook {
   readonly #types = new Map<string, Entry[]>();
   readonly #routes = new Map<string, CastRoute | null>();
@@ -37,8 +40,8 @@ export class CastBook {
   }
 
   /**
-   * How an event becomes one of the major version that an endpoint pins; null when it stays as it is: it is of that major, its version is
-   * not registered, or no casts lead there.
+   * How an event is cast to the major version that an endpoint pins. Null when it stays as it is: it is of that major already, its version
+   * is not registered, or no casts lead there.
    */
   routeTo(pins: readonly VersionPin[], type: string, version: string): CastRoute | null {
     const pin = pins.find(({ pattern }) => matchesType(pattern, type));
@@ -76,7 +79,7 @@ function down(entries: readonly Entry[], start: Entry, major: number): CastRoute
   return at.version.major === major ? { version: versionText(at.version), plans } : null;
 }
 
-/** Of the versions that say how to come from a major, the oldest: later ones change nothing. */
+/** At each step the oldest version that says how to come from the major counts: what is registered later changes nothing. */
 function up(entries: readonly Entry[], start: Entry, major: number): CastRoute | null {
   const plans: CastPlan[] = [];
   let at = start;

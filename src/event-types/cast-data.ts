@@ -14,9 +14,12 @@ interface Fill {
   readonly text: string;
 }
 
-/** What is done in each item of one array, or in the data itself; together, so that many items are walked once for many paths. */
+/**
+ * What is done in each item of one array, or in the data itself. It is done together, so that the items are walked once, however many paths
+ * go into them.
+ */
 interface Group {
-  /** Up to the array whose items it is done in. */
+  /** The path up to the array whose items it is done in; empty for the data itself. */
   readonly base: CastPath;
   readonly drops: CastPath[];
   readonly moves: Move[];
@@ -31,7 +34,7 @@ export function castPlan({ renames, defaults, removes, restores }: Cast, directi
   const groups = new Map<string, Group>();
   for (const [older, newer] of Object.entries(renames)) {
     const [from, to] = (isUp ? [older, newer] : [newer, older]).map(readCastPath) as [CastPath, CastPath];
-    // Both are in the same array.
+    // Both paths go into the same array.
     groupOf(groups, from).moves.push({ from: innerOf(from), to: innerOf(to) });
   }
   const gone = [...removes, ...Object.keys(restores)];
@@ -57,21 +60,24 @@ function innerOf(path: CastPath): CastPath {
   return path.slice(arraysOf(path));
 }
 
-/** By how much casts may make one event's data longer, in characters: what is filled into each item of an array may be a thousand times what was sent. */
+/**
+ * By how much casts may make the data of one event longer, in characters: what they fill into each item of an array may come to a thousand
+ * times what was sent.
+ */
 export const MAX_GROWTH = 256 * 1024;
-/** What a member takes beside its name and value. */
+/** How many characters a member takes beside its name and value. */
 const PUNCTUATION = 4;
 /**
- * How many places in one event's data casts may look at: each path goes to all items of its arrays, in each major anew. A place takes some
- * 0.05 µs, and nothing else is done in the process meanwhile.
+ * How many places casts may look at in the data of one event. Each path goes to all items of its arrays, again for each major. A place
+ * takes some 0.05 µs, in which the process does nothing else.
  */
 export const MAX_VISITS = 300_000;
-/** To look for a name among so many members costs about as much as to come to their object. */
+/** Looking for a name among so many members takes about as long as going to one place. */
 const MEMBERS_A_VISIT = 16;
-/** To read so many takes about as long as to look at a place. */
+/** Reading so many characters takes about as long as going to one place. */
 const CHARACTERS_A_PLACE = 12;
 
-/** The data would grow too much, or to cast it would take too long. */
+/** Thrown when casts would make the data grow too much, or would take too long. */
 export class CastTooLarge extends Error {
   constructor(message: string) {
     super(message);
@@ -79,18 +85,21 @@ export class CastTooLarge extends Error {
   }
 }
 
-/** How much longer the data has become, how often it was looked at and how much of it was read, by all the casts on its way. */
+/** How much longer the data of an event has become, how many places were looked at, and how much was read, by all casts on its way. */
 export class CastCost implements ReadCounter {
   #length = 0;
   #visits = 0;
   #read = 0;
 
-  /** The places that were looked at, and what was read as so many more. */
+  /** How many places were looked at, with what was read counted as further ones. */
   get places(): number {
     return this.#visits + this.#read / CHARACTERS_A_PLACE;
   }
 
-  /** Each level of a path reads all that is below it: what names it has, and where they end. Paths are short, so that it has a bound by itself. */
+  /**
+   * Each level of a path reads all that is below it, to find out which names it has and where they end. This has no bound of its own,
+   * because paths are short.
+   */
   read(characters: number): void {
     this.#read += characters;
   }
@@ -113,8 +122,8 @@ export class CastCost implements ReadCounter {
 }
 
 /**
- * Data in another version, plan after plan: what is to go is dropped, what is named otherwise is moved, what is missing is filled in. All that
- * is not named stays to the letter. The same data always gives the same text.
+ * Casts data to another version, plan after plan: drops what is to go, moves what has another name, fills in what is missing. Everything
+ * else stays as it was written. The same data always gives the same text.
  * @throws CastTooLarge
  */
 export function castData(dataText: string, plans: readonly CastPlan[], cost = new CastCost()): string {
@@ -128,7 +137,7 @@ function castTree(tree: JsonTree, plan: CastPlan, cost: CastCost): void {
   for (const { base, drops } of plan) {
     if (drops.length > 0) forEach(tree, base, cost, (place) => dropAll(place, drops, cost));
   }
-  // All are taken out before one is put in, so that two names can change places.
+  // All values are taken out before the first is put in, so that two names can change places.
   const taken: Taken[] = [];
   for (const { base, moves } of plan) {
     if (moves.length > 0) forEach(tree, base, cost, (place) => takeAll(place, moves, cost, taken));
@@ -168,7 +177,7 @@ function fillAll(place: JsonTree, fills: readonly Fill[], cost: CastCost): void 
   }
 }
 
-/** Visits what a path leads to, item by item where it goes into arrays. */
+/** Visits the places that a path leads to: each item, where it goes into an array. */
 function forEach(tree: JsonTree, path: CastPath, cost: CastCost, visit: (place: JsonTree) => void, depth = 0): void {
   const name = path[depth];
   if (name === undefined) visit(tree);
@@ -223,7 +232,7 @@ function putIn(tree: JsonTree, path: CastPath, make: () => JsonTree, cost: CastC
   putIn(next, path, make, cost, depth + 1);
 }
 
-/** Of a name that comes twice the last. */
+/** The member with that name; the last, if it comes twice. */
 function memberOf(members: Members | null, name: string | undefined): Members[number] | undefined {
   // `findLast` takes several times as long, and this is what most of the time goes to.
   for (let i = (members?.length ?? 0) - 1; i >= 0; i--) if (members![i]!.name === name) return members![i];

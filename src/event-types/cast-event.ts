@@ -2,7 +2,7 @@ import { type Member, objectMembers } from '../domain/json-slices.ts';
 import { type CastRoute, castAlong } from './cast-book.ts';
 import type { CastCost } from './cast-data.ts';
 
-/** What of an event decides how it is cast. */
+/** The part of an event that decides how it is cast. */
 export interface EventHead {
   readonly type: string;
   readonly version: string;

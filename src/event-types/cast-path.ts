@@ -8,7 +8,7 @@ export function readCastPath(text: string): CastPath {
   return text.split('.');
 }
 
-/** Why a text is no path of a cast; null when it is one. */
+/** What is wrong with a text as the path of a cast; null when nothing is. */
 export function castPathProblem(text: string): string | null {
   const path = readCastPath(text);
   if (path.length > MAX_SEGMENTS) return `expected at most ${MAX_SEGMENTS} names`;

@@ -1,24 +1,27 @@
 import type { CharTests } from './pattern-program.ts';
 
 export const ASCII = 128;
-/** No class: that of a character which was not looked for yet. */
+/** No class: of the character it is not known yet. */
 export const UNKNOWN = 0;
 /** Characters outside ASCII whose class is remembered: a power of two. */
 const RECENT = 256;
-/** What counts as remembered for a class, and the tests that count as one more. */
+/** How much a class counts among what is remembered, and how many tests make it count one more. */
 const CLASS_KEPT = 4;
 const TESTS_A_UNIT = 8;
 
 /**
- * The characters that a pattern cannot tell apart, as classes with numbers from 1 on: what one of them leads to, all of its class do. Most patterns have two to
- * ten, whatever script a text is in. A class is found when a character of it comes first.
+ * Parts all characters into classes that a pattern cannot tell apart: where one character of a class leads, all of them lead. Classes have
+ * numbers from 1 on. Most patterns have two to ten, whatever script a text is in. A class is found when the first of its characters comes.
  */
 export class CharClasses {
-  /** The class of each code that came. */
+  /** The class of each ASCII character that has come. */
   readonly ascii: number[] = Array.from({ length: ASCII }, () => UNKNOWN);
   readonly #tests: CharTests;
   readonly #numbers = new Map<string, number>();
-  /** What was looked for last outside ASCII, at the place of its lowest bits: of a million characters no more is remembered than this. */
+  /**
+   * The characters outside ASCII that came last, each at the place of its lowest bits: of a million of them no more are remembered than
+   * there are places.
+   */
   #points: Int32Array | null = null;
   readonly #recent = new Int32Array(RECENT);
 
@@ -26,7 +29,10 @@ export class CharClasses {
     this.#tests = tests;
   }
 
-  /** What is tried on a character whose class is not known; which of single characters it is takes one look. */
+  /**
+   * How many tests are tried on a character whose class is not known. To tell whether it is one of the single characters takes one lookup,
+   * which is not counted.
+   */
   get tests(): number {
     return this.#tests.ofMany.length;
   }

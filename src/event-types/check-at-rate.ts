@@ -7,14 +7,14 @@ interface Check {
   readonly tenantNum: number;
   readonly data: unknown;
   readonly validate: Validator;
-  /** Whether an event that does not fit is refused, and not only told of. */
+  /** Whether an event that does not fit is refused; otherwise its faults are only reported. */
   readonly isRefusing: boolean;
 }
 
 /**
- * Checks an event within what its request may cost, and its tenant over time. Once a tenant has spent that, its requests are refused where their events
- * take long: what is usual passes. What a request spent itself is not held against it up to as much as that, so that one whose events are
- * many may come to its end.
+ * Checks an event within what its request may spend, and what its tenant may spend over time. If the tenant has spent too much, an event
+ * whose check takes long is refused, while usual ones pass. What the request itself has spent does not count against it, up to `MOST_OWED`,
+ * so that a request with many events may come to its end.
  * @throws Refusal 429
  */
 export async function checkAtRate(check: Check, budget: CheckBudget, turns: CompileTurns): Promise<Validation> {
@@ -25,7 +25,7 @@ export async function checkAtRate(check: Check, budget: CheckBudget, turns: Comp
     found = validation;
     return cost;
   });
-  // At once, nearly always.
+  // Nearly always the check was made at once.
   if (turn !== null) await turn;
   if (found!.kind !== 'unready') return found!;
   const { tenantNum, validate } = check;
@@ -39,7 +39,8 @@ interface Checked {
 }
 
 function checkNow({ tenantNum, data, validate, isRefusing }: Check, budget: CheckBudget, rate: CheckRate): Checked {
-  // A batch of a source may spend more than that, and would hold up all else of its tenant for as long.
+  // A batch of a source may spend more than `MOST_OWED`. If all of that were left out, it would hold up everything else of its tenant for
+  // as long.
   const spent = Math.min(budget.spent(tenantNum), MOST_OWED);
   const spare = rate.spare(tenantNum, spent);
   const fuel = spare === null ? budget.of(tenantNum) : { left: spare };

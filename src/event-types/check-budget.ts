@@ -1,26 +1,32 @@
 import type { Fuel } from './linear-pattern.ts';
 
-/** Characters that the patterns and lengths of a schema may look at in one event; to find what one leads to costs as much as many that are known. */
+/**
+ * How many characters the patterns and lengths of a schema may look at in one event. To find out where a character leads costs as much as
+ * many whose way is known.
+ */
 export const FUEL = 5_000_000;
-/** Events that may be as costly as that among those of one request. */
+/** How many events of one request may cost as much. */
 const COSTLY_EVENTS = 20;
 
 /**
- * What the events of one request, or one batch of a source, may cost together to be checked. Each tenant has its own: none spends
- * another's. Where they are checked again, all may cost as much again; what was spent before stays their own.
+ * What checking the events of one request, or of one batch of a source, may cost together. Each tenant has a budget of its own, so that
+ * none spends another's. When events are checked again, the budget is whole again; `spent` counts all tries.
  */
 export class CheckBudget {
   readonly #tenants = new Map<number, Fuel>();
-  /** In tries that came before. */
+  /** What each tenant spent in earlier tries. */
   readonly #before = new Map<number, number>();
   #whole: number;
 
-  /** @param costlyEvents that may be as costly as an event may be at all: of a batch of a source each, because its producer cannot send smaller ones */
+  /**
+   * @param costlyEvents how many events may each cost the most that one may. Of a batch of a source all may, because its producer cannot
+   * send smaller batches
+   */
   constructor(costlyEvents = COSTLY_EVENTS) {
     this.#whole = costlyEvents * FUEL;
   }
 
-  /** For another try, or a part of the events. */
+  /** Begins another try, or the next part of the events, with a whole budget. */
   begin(costlyEvents = COSTLY_EVENTS): void {
     for (const tenantNum of this.#tenants.keys()) this.#before.set(tenantNum, this.spent(tenantNum));
     this.#tenants.clear();
@@ -36,7 +42,7 @@ export class CheckBudget {
     return fuel;
   }
 
-  /** In all tries. */
+  /** What a tenant has spent in all tries. */
   spent(tenantNum: number): number {
     const before = this.#before.size === 0 ? 0 : (this.#before.get(tenantNum) ?? 0);
     return before + this.#whole - (this.#tenants.get(tenantNum)?.left ?? this.#whole);

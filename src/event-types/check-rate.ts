@@ -2,16 +2,16 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Refusal } from '../domain/errors.ts';
 import { FUEL } from './check-budget.ts';
 
-/** What checks of a tenant's events, and compiling its schemas, may cost in a second: a third of a process. */
+/** What checking a tenant's events and compiling its schemas may cost in a second: a third of what a process can do. */
 const PER_SECOND = 20_000_000;
-/** What they may have cost beyond that before more are refused: as much as those of one request may. */
+/** How much more than that a tenant may owe before it is refused: as much as the events of one request may cost. */
 export const MOST_OWED = 100_000_000;
 /**
- * What a check may cost at the most once its tenant owes more than that: usual ones cost a small part of it. The more it owes the less it
- * is, down to nothing.
+ * What a check may cost at most once its tenant owes more than that: a usual one costs a small part of it. It falls to nothing as the
+ * tenant owes more.
  */
 export const SPARE = 50_000;
-/** What checks of a tenant may cost in one turn of the event loop before others have theirs. */
+/** What a tenant's checks may cost in one turn of the event loop. Then others have their turn. */
 const COSTLY = FUEL / 10;
 const MANY_TENANTS = 1_000;
 
@@ -21,18 +21,18 @@ interface Debt {
 }
 
 /**
- * Holds tenants to what the checks of their events may cost over time, in this process, and to as much as one costly check in a turn of the
- * event loop. What the events of one request may cost is bounded by itself: many requests would hold up everybody else all the same.
+ * Bounds what the checks of each tenant's events cost over time in this process, and lets it make no more than about one costly check in a
+ * turn of the event loop. The cost of one request is bounded by its budget, but many requests would hold up everybody else all the same.
  */
 export class CheckRate {
   readonly #steadyMs: () => number;
-  /** Of tenants whose events were checked lately. */
+  /** What tenants owe whose events were checked lately. */
   readonly #debts = new Map<number, Debt>();
   #forgetAt = MANY_TENANTS;
   /** What checks have cost in this turn of the event loop, by tenant. */
   readonly #inThisTurn = new Map<number, number>();
   readonly #onNextTurn = () => this.#inThisTurn.clear();
-  /** Of tenants that had a costly check in this turn: when the last one of those that wait has been made. */
+  /** By tenant that had a costly check in this turn: resolves when the last of its checks that wait has been made. */
   readonly #turns = new Map<number, Promise<void>>();
 
   /** @param steadyMs a clock that never steps back */
@@ -77,13 +77,14 @@ export class CheckRate {
   }
 
   /**
-   * Makes a check at once, or when those of its tenant that came before have been made and others have had their turn.
-   * @param check says what it cost
+   * Makes a check at once, or else after those of its tenant that wait, and after others have had their turn.
+   * @param check makes it, and returns what it cost
+   * @returns null when it was made at once; otherwise it is made when the promise resolves
    */
   inTurn(tenantNum: number, check: () => number): Promise<void> | null {
     const before = this.#turns.get(tenantNum);
     if (before === undefined && !this.#isTurnOver(tenantNum, check())) return null;
-    // Made already, where nothing was before it.
+    // If nothing waited before it, the check has been made already.
     const turn =
       before === undefined
         ? nextTurn()
@@ -116,7 +117,7 @@ export class CheckRate {
 
   #forget(): void {
     for (const [tenantNum, debt] of this.#debts) if (this.#owed(debt) === 0) this.#debts.delete(tenantNum);
-    // Not again before there are twice as many: each that is added would go over all of them.
+    // Not again before there are twice as many: otherwise each tenant that is added might cost a pass over all of them.
     this.#forgetAt = Math.max(MANY_TENANTS, 2 * this.#debts.size);
   }
 }

@@ -32,7 +32,7 @@ interface Counted {
   readonly maxContains?: number;
 }
 
-/** Each bound by itself: another part of the older schema may show one of them, and not the other. */
+/** Each bound is compared by itself, because another part of the older schema may show one of them and not the other. */
 function containsProblems({ older, newer, inner, isWithin }: Comparison): Problem[] {
   const { contains: before, minContains: leastBefore = 1, maxContains: mostBefore = Infinity } = older as Counted;
   const { contains, minContains = 1, maxContains = Infinity } = newer as Counted;
@@ -40,7 +40,7 @@ function containsProblems({ older, newer, inner, isWithin }: Comparison): Proble
   const isKept =
     minContains === 0 ||
     (before !== undefined && leastBefore >= minContains && inner(before, contains, 'contains').length === 0);
-  // Fewer may count now than before, not more.
+  // Fewer items may count now than before, but not more.
   const isBounded =
     maxContains === Infinity || (before !== undefined && mostBefore <= maxContains && isWithin(contains, before));
   return [

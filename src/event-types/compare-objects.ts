@@ -31,19 +31,22 @@ function requiredProblems({ older, newer }: Comparison): Problem[] {
   ];
 }
 
-/** Properties that one of the two names. Of the schemas that say something of one, each may refuse it. */
+/** Problems of properties that one of the two schemas names. If several schemas say something of a property, each of them may refuse it. */
 function namedProblems({ older, newer, isOpen, inner, matches }: Comparison): Problem[] {
   const names = new Set([...Object.keys(propertiesOf(older)), ...Object.keys(propertiesOf(newer))]);
   return [...names].flatMap((name) => {
     const before = schemasFor(older, name, matches);
     const isFree = before.length === 0 && isOpen && older.additionalProperties === undefined;
-    // To describe a property is free then, to forbid it is not.
+    // The newer schema is free to describe such a property, but not to forbid it.
     const said = schemasFor(newer, name, matches).filter(({ schema }) => !isFree || schema === false);
     return said.flatMap(({ place, schema }) => acceptedBy(before, schema, place, inner));
   });
 }
 
-/** What is said of others by one pattern or by none must be accepted by each pattern of the newer schema. */
+/**
+ * Problems of the newer schema's patterns. A pattern that the older schema does not have must accept what that accepts for names that match
+ * one of its own patterns, and for names that match none.
+ */
 function patternProblems({ older, newer, inner }: Comparison): Problem[] {
   const before = patternsOf(older);
   // A name may match several patterns.
@@ -56,7 +59,10 @@ function patternProblems({ older, newer, inner }: Comparison): Problem[] {
   });
 }
 
-/** Properties that neither names. */
+/**
+ * Problems of all other names: the newer schema must accept what the older one accepts for them, and for names of patterns that it does not
+ * have any more.
+ */
 function otherProblems({ older, newer, inner }: Comparison): Problem[] {
   if (newer.additionalProperties === undefined) return [];
   const kept = patternsOf(newer);
@@ -79,7 +85,7 @@ interface Placed {
   readonly schema: JsonSchema;
 }
 
-/** All that a schema says of the property: a value has to satisfy each. None: it says nothing. */
+/** All schemas that a schema has for the property: a value has to satisfy each. None if it says nothing of it. */
 function schemasFor(schema: SchemaObject, name: string, matches: Comparison['matches']): readonly Placed[] {
   const properties = propertiesOf(schema);
   const named = Object.hasOwn(properties, name) ? [{ place: `properties.${name}`, schema: properties[name]! }] : [];
@@ -92,7 +98,7 @@ function schemasFor(schema: SchemaObject, name: string, matches: Comparison['mat
   return [{ place: 'additionalProperties', schema: rest as JsonSchema }];
 }
 
-/** One of the older schemas that all hold is enough to show that a value is accepted. */
+/** Of several older schemas that all hold, one is enough to show that a value is accepted. */
 function acceptedBy(
   before: readonly Placed[],
   newer: JsonSchema,

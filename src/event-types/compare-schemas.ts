@@ -5,17 +5,17 @@ import type { JsonSchema, SchemaObject } from './json-schema.ts';
 export interface Problem extends Fault {
   /** Dotted, in the newer schema, down to the keyword: `properties.items.items.minLength`. */
   readonly path: string;
-  /** The same among the values that it describes, as a diff names them: `items.[]`. Empty for the whole. */
+  /** The path among the values that the schema describes, as a diff names them: `items.[]`. Empty for the whole. */
   readonly place: string;
-  /** What the schema says there that refuses them; empty where that is plain. The message goes on from it. */
+  /** The keyword there that refuses them, with which the message goes on; empty where that is plain. */
   readonly keyword: string;
 }
 
-/** Two schemas of one place: whatever the older one accepts, the newer one is to accept. */
+/** Two schemas for the same values: whatever the older one accepts, the newer one is to accept. */
 export interface Comparison {
   readonly older: SchemaObject;
   readonly newer: SchemaObject;
-  /** Whether properties that the older schema says nothing of may be named by the newer one. */
+  /** Whether the newer schema may name properties of which the older one says nothing. */
   readonly isOpen: boolean;
   /**
    * Compares schemas inside these.
@@ -23,7 +23,9 @@ export interface Comparison {
    * @param isWhole whether `older` is all that was said of the values
    */
   readonly inner: (older: JsonSchema, newer: JsonSchema, place: string, isWhole?: boolean) => readonly Problem[];
-  /** The other way round: whether a part of the older schema accepts whatever a part of the newer one accepts. No liberty is taken. */
+  /**
+   * The other way round: whether a part of the older schema accepts whatever a part of the newer one accepts. Here `isOpen` does not hold.
+   */
   readonly isWithin: (newer: JsonSchema, older: JsonSchema) => boolean;
   /** Whether a name matches a pattern. */
   readonly matches: (pattern: string, name: string) => boolean;
@@ -36,12 +38,12 @@ export function takes({ type }: SchemaObject, wanted: string): boolean {
   return types.includes(wanted) || (wanted === 'integer' && types.includes('number'));
 }
 
-/** @param path that of a keyword, which is said of the values themselves unless `place` says otherwise */
+/** @param path that of a keyword, which speaks of the values themselves unless `place` says otherwise */
 export function fault(path: string, message: string, place?: string): Problem {
   return { path, message, place: place ?? '', keyword: place === undefined ? path : '' };
 }
 
-/** A keyword that may only rise, or only fall; what was not bounded stays unbounded. */
+/** The problem of a bound that became tighter; one that is new is a problem too. */
 export function boundProblem({ older, newer }: Comparison, keyword: string, direction: 'min' | 'max'): Problem[] {
   const bound = newer[keyword] as number | undefined;
   if (bound === undefined || (direction === 'min' && bound === 0)) return [];

@@ -11,18 +11,18 @@ import { PathSet } from './path-set.ts';
 import { assertsNothing, SchemaEquality } from './schema-equality.ts';
 import { loadOf } from './schema-load.ts';
 
-/** What two schemas are part of, and what their comparison may still cost. */
+/** What two schemas that are compared are part of, and what the comparison may still cost. */
 interface Frame {
   readonly olderRoot: JsonSchema;
   readonly newerRoot: JsonSchema;
   readonly isOpen: boolean;
   readonly budget: { steps: number };
-  /** What was compiled to try values: the steps that it took of the budget bound it, and are not what it cost. */
+  /** Of what was compiled to try values: the steps that it took of the budget, and what it really cost. */
   readonly trials: { steps: number; cost: number };
   readonly equality: SchemaEquality;
   /** Schemas that stand for a `$ref` and its siblings, with the target as the last part of their `allOf`. */
   readonly unfolded: WeakSet<SchemaObject>;
-  /** Whether a name matches a pattern. All that are tried burn the fuel of one validation. */
+  /** Whether a name matches a pattern. All calls together have the fuel of one validation. */
   readonly matches: (pattern: string, name: string) => boolean;
 }
 
@@ -30,26 +30,26 @@ const MAX_STEPS = 20_000;
 /** What a step costs, in units of checks (measured). */
 const STEP_COST = 1_000;
 const COMPILE_STEPS = 1_000;
-/** Characters of a schema that are compiled for a step: 64 Ki take a third of a second. */
+/** How many characters of a schema are compiled in one step: 64 Ki take a third of a second. */
 const COMPILED_A_STEP = 8;
-/** Characters of values, times schemas that are tried on each, likewise. */
+/** How many characters of values, times the schemas that are tried on each, are checked in one step, likewise. */
 const TRIED_A_STEP = 400;
 const VALUES_A_STEP = 25;
-/** Characters of a problem's path that are written for a step. */
+/** How many characters of a problem's path are written in one step. */
 const PATH_A_STEP = 100;
 const IN_PLACE = ['allOf', 'anyOf', 'oneOf', 'if', '$ref'];
 
 /**
- * Tells where a newer schema may refuse a value that an older one accepts. It looks at one keyword after the other, so that what it finds
- * good is good, and what cannot be shown to be good this way is a problem as well. One liberty is taken: where the older schema says
- * nothing of other properties (no `additionalProperties`), the newer one may describe some, as long as it requires none of them. What may
- * be anything (`true`, or items that are not described) has no other properties to be silent about.
+ * Finds where a newer schema may refuse a value that an older one accepts. It looks at one keyword after the other. What it finds good is
+ * good; what cannot be shown to be good in this way is a problem as well. There is one exception: if the older schema says nothing of other
+ * properties (no `additionalProperties`), the newer one may describe some, as long as it requires none of them. This does not hold for what
+ * may be anything (`true`, or items that are not described).
  */
 export function compatibilityProblems(older: JsonSchema, newer: JsonSchema): readonly Problem[] {
   return compatibility(older, newer).problems;
 }
 
-/** The same, and what it cost to tell. */
+/** The same, with what it cost to find out. */
 export function compatibility(
   older: JsonSchema,
   newer: JsonSchema,
@@ -76,7 +76,7 @@ const TOO_INTRICATE = fault(
   'is too intricate to be compared with the version before: register a new major version',
 );
 
-/** Null when it would cost too much to tell. */
+/** Null when it would cost too much to find out. */
 function problemsWithin(frame: Frame): readonly Problem[] | null {
   try {
     const problems = compare(frame.olderRoot, frame.newerRoot, frame);
@@ -106,14 +106,17 @@ function compare(older: JsonSchema, newer: JsonSchema, frame: Frame): readonly P
   if (typeof before.$ref === 'string') return compare(unfold(before, frame.olderRoot, frame), newer, frame);
   const values = valuesOf(before);
   if (values !== null) return valueProblems(values, newer, frame);
-  // `true` is no silence: it says that everything is allowed.
+  // `true` is not silent about properties: it allows all of them.
   const said = older === true ? { ...frame, isOpen: false } : frame;
   const problems = compareKeywords(before, newer, said);
   charge(problems, frame);
   return withParts(before, newer, said, problems);
 }
 
-/** A schema of a few names has as many problems at every place that refers to it, and each is written anew for the schema around it. */
+/**
+ * Takes steps for problems. A definition has its problems at every place that refers to it, and each of them is written anew for each
+ * schema around it.
+ */
 function charge(problems: readonly Problem[], { budget }: Frame): void {
   for (const { path } of problems) budget.steps -= 1 + Math.floor(path.length / PATH_A_STEP);
 }
@@ -135,7 +138,10 @@ function compareKeywords(older: SchemaObject, newer: SchemaObject, frame: Frame)
   ];
 }
 
-/** What a schema does not show by itself, a part of its `allOf` may, or all alternatives of its `anyOf` or `oneOf` together. */
+/**
+ * If the older schema does not show by itself that values are accepted, a part of its `allOf` may, or all alternatives of its `anyOf` or
+ * `oneOf` together.
+ */
 function withParts(
   older: SchemaObject,
   newer: SchemaObject,
@@ -159,9 +165,9 @@ function withParts(
   return left;
 }
 
-/** A path stands for what the newer schema says there: it is a problem when neither of two comparisons shows that it is none. */
+/** The problems that both comparisons have, by path: what one of them shows to be good is none. */
 function inBoth(a: readonly Problem[], b: readonly Problem[], { budget }: Frame): readonly Problem[] {
-  // What is too intricate has one problem in the end, whatever these are.
+  // If the comparison is too intricate it has one problem in the end, whatever these are.
   if (budget.steps <= 0) return a;
   const paths = new PathSet(b.map(({ path }) => path));
   return a.filter(({ path }) => paths.touches(path));
@@ -195,7 +201,7 @@ function forbidsLess(older: JsonSchema | undefined, newer: JsonSchema, frame: Fr
   return compare(newer, older, reversed(frame)).length === 0;
 }
 
-/** For the question whether the older schema accepts what the newer one does. */
+/** The frame for the question whether the older schema accepts what the newer one does. */
 function reversed(frame: Frame): Frame {
   return { ...frame, olderRoot: frame.newerRoot, newerRoot: frame.olderRoot, isOpen: false };
 }
@@ -211,7 +217,7 @@ function valuesOf(schema: SchemaObject): readonly unknown[] | null {
   return (schema.enum as unknown[] | undefined) ?? null;
 }
 
-/** Values that are all named can be tried. */
+/** If the older schema names all values, each of them is tried. */
 function valueProblems(values: readonly unknown[], newer: SchemaObject, frame: Frame): readonly Problem[] {
   frame.budget.steps -= Math.floor(values.length / VALUES_A_STEP);
   const accepts = acceptorOf(newer, values, frame);
@@ -231,7 +237,7 @@ function acceptorOf(schema: SchemaObject, values: readonly unknown[], frame: Fra
       (keyword) => keyword === 'enum' || keyword === 'const' || isTypeOf(keyword, schema, value),
     );
     if (isNamed) return true;
-    // Once, also where it is too much.
+    // Only once, also when it turns out to cost too much.
     if (validate === undefined) validate = compiled(schema, values, frame);
     return validate !== null && validate(value).kind === 'valid';
   };
@@ -249,7 +255,7 @@ function compiled(schema: SchemaObject, values: readonly unknown[], frame: Frame
   budget.steps -= steps;
   trials.steps += steps;
   if (budget.steps <= 0) return null;
-  // Values that are named are gone over, too.
+  // The values of `enum` and `const` in the schema are gone over too.
   trials.cost += compileCost(whole) + length + Math.ceil(tried * STEP_COST);
   return compileSchema(whole, '');
 }
@@ -258,7 +264,7 @@ function isTypeOf(keyword: string, { type }: SchemaObject, value: unknown): bool
   return keyword === 'type' && typeof value === 'string' && [type].flat().includes('string');
 }
 
-/** References stand for what they name, beside whatever stands next to them. */
+/** A schema in which the reference is replaced by what it names, beside its siblings. */
 function unfold({ $ref: ref, ...siblings }: SchemaObject, root: JsonSchema, { unfolded }: Frame): JsonSchema {
   const target = resolveRef(root, ref);
   if (assertsNothing(siblings)) return target;
@@ -267,7 +273,7 @@ function unfold({ $ref: ref, ...siblings }: SchemaObject, root: JsonSchema, { un
   return whole;
 }
 
-/** @param step where the place is among the values; empty: where its schema is */
+/** @param step the way to the place among the values; empty: the schema there is of the same values */
 function under(place: string, problems: readonly Problem[], step = placeStep(place)): Problem[] {
   return problems.map((problem) => ({
     ...problem,

@@ -1,15 +1,18 @@
 import { isObject, subschemasAt } from './json-schema.ts';
 import { isAnnotation } from './schema-equality.ts';
 
-/** For one that says nothing. What is compiled takes 16 ns a unit (measured). */
+/** What it costs to compile a schema that says nothing. A unit takes 16 ns (measured). */
 const SCHEMA_COST = 10_000;
-/** For each schema inside it, and each keyword: JavaScript is made for it. */
+/** For each schema inside it, and for each keyword, because JavaScript is made of it. */
 const PART_COST = 1_500;
 const PATTERN_COST = 3_000;
 /** For each name in `required` and `dependentRequired`. */
 const NAME_COST = 600;
 
-/** What compiling a schema costs, in the same units as checks by it do; of what is no schema yet, likewise what it is by its looks. */
+/**
+ * What compiling a schema costs, in the units in which checks are counted. For a value that may turn out to be no schema, it is what one
+ * that looks like it would cost.
+ */
 export function compileCost(schema: unknown): number {
   return SCHEMA_COST + partCost(schema);
 }

@@ -21,8 +21,8 @@ import { isOneOf } from './same-values.ts';
 import { loadOf } from './schema-load.ts';
 
 /**
- * What a value lacks. `too_large`: it can never be found out. `too_costly`: it would take longer than was left. `unready`: to be checked
- * once `prepare` was called.
+ * What comes of checking a value. `too_large`: it cannot be checked at all. `too_costly`: the check would take longer than was left.
+ * `unready`: the check can be made once `prepare` was called.
  */
 export type Validation =
   | { readonly kind: 'valid' }
@@ -30,36 +30,41 @@ export type Validation =
   | { readonly kind: 'too_large' | 'too_costly' | 'unready' };
 
 export interface Validator {
-  /** @param fuel what all values that it is given for may cost together; where it is absent, as much as one may, and nothing is `unready` */
+  /**
+   * @param fuel what all values that it is given for may cost together; absent: as much as one value may cost, and no answer is `unready`
+   */
   (value: unknown, fuel?: Fuel): Validation;
-  /** Compiles the schema once more, for values that are large. */
+  /** Compiles the schema once more, into what checks large values. */
   readonly prepare: () => { readonly made: undefined; readonly cost: number };
-  /** Bytes of memory, about. */
+  /** About how many bytes of memory it takes. */
   readonly held: number;
 }
 
-/** Values of an event times schemas that are tried on each. */
+/** How much work a check may be: the values of the event, times the schemas that are tried on each. */
 const MAX_WORK = 300_000;
-/** What each of these costs beside what patterns, formats and comparisons cost (measured). */
+/** What one of these costs, without patterns, formats and comparisons (measured). */
 const WORK_COST = 2;
-/** What it costs to tell whether a text is of a format, likewise. */
+/** What it costs to check whether a text is of a format (measured). */
 const FORMAT_COST = 16;
 const FORMAT_CHARACTERS_A_UNIT = 8;
-/** Of longer texts it is told at once, or nearly. */
+/** For a longer text that is decided at once, or nearly. */
 const MAX_FORMAT_LENGTH = 8_192;
-/** What all patterns of a schema together remember at least from one event to the next, and for each step of one: a counted repetition has as many states. */
+/**
+ * How much all patterns of a schema together may remember from one event to the next: so much, and more for each of their steps, because a
+ * counted repetition has as many states.
+ */
 const MIN_KEPT = 4_000;
 const KEPT_A_STEP = 20;
-/** Most of it; each takes some ten bytes. */
+/** But no more than this; each takes some ten bytes. */
 const MAX_KEPT = 40_000;
 const MAX_FAULTS = 20;
 const TOO_COSTLY: Validation = { kind: 'too_costly' };
-/** Likewise, up to which all faults are looked for: each costs time and memory, and a value may have one for every schema and name. */
+/** Up to this much work all faults are looked for. Each costs time and memory, and a value may have one for every schema and name. */
 const MAX_THOROUGH_WORK = 5_000;
 
 /**
- * Compiles a schema that `readSchema` has found good. ajv makes JavaScript of it, which holds of the schema nothing but what ajv has quoted.
- * An instance of its own for each, so that it is gone when the validator is.
+ * Compiles a schema that `readSchema` has found good. ajv makes JavaScript of it, in which nothing of the schema stands unless ajv has
+ * quoted it. Each schema has an ajv of its own, so that this is gone when the validator is.
  * @param place what the paths of faults begin with
  */
 export function compileSchema(schema: JsonSchema, place: string): Validator {
@@ -72,7 +77,7 @@ export function compileSchema(schema: JsonSchema, place: string): Validator {
   };
   const compile = (allErrors: boolean) => ajvWith(patternOf, fuel, allErrors).compile(withoutDialect(schema));
   const thorough = compile(true);
-  // Few types have events that are so large.
+  // For large values; made only when one comes, because few types have such.
   let brief: ValidateFunction | null = null;
   const load = loadOf(schema);
   const prepare = () => {
@@ -95,7 +100,7 @@ export function compileSchema(schema: JsonSchema, place: string): Validator {
     }
     const given = Math.min(FUEL, shared.left);
     fuel.left = given - work * WORK_COST;
-    // Before it is run.
+    // Decided before the schema is run.
     const found = fuel.left < 0 ? TOO_COSTLY : run(isThorough ? thorough : brief!, value, place);
     shared.left -= given - Math.max(fuel.left, 0);
     trim(patterns);
@@ -104,7 +109,10 @@ export function compileSchema(schema: JsonSchema, place: string): Validator {
   return Object.assign(validate, { prepare, held: heldBytes(schema, patterns.values()) });
 }
 
-/** What remembers most forgets first: the others need not find everything again because of it. */
+/**
+ * Has patterns forget what is too much, the one that remembers most first, so that the others need not find everything out again because of
+ * it.
+ */
 function trim(patterns: ReadonlyMap<string, LinearPattern>): void {
   let [kept, size] = [0, 0];
   for (const pattern of patterns.values()) {
@@ -136,19 +144,20 @@ function ajvWith(patternOf: (source: string) => LinearPattern, fuel: Fuel, allEr
   const regExp = Object.assign((source: string) => patternOf(source), { code: 'linearPattern' });
   const ajv = new Ajv2020({
     allErrors,
-    // Checked before, and names of our own for it: `read-schema.ts`.
+    // `readSchema` has checked the schema.
     strict: false,
     meta: false,
     validateSchema: false,
     addUsedSchema: false,
     inlineRefs: false,
-    // Else `toString` and `constructor` would be properties of every object.
+    // Otherwise `toString` and `constructor` would be properties of every object.
     ownProperties: true,
     formats: formatsWith(fuel),
-    // ajv's own passes over its code take longer than all the rest.
+    // The passes in which ajv optimises its code take longer than everything else.
     code: { regExp, optimize: false },
   });
-  // Nothing asks which properties and items were looked at, and where `then` says it of all what keeps count of them fails.
+  // No keyword that is accepted asks which properties and items were looked at. ajv's account of them fails for a `then` that covers all of
+  // them.
   ajv.opts.unevaluated = false;
   ajv.removeKeyword('$ref');
   ajv.addKeyword(refKeyword);
@@ -169,7 +178,10 @@ function ajvWith(patternOf: (source: string) => LinearPattern, fuel: Fuel, allEr
   return ajv;
 }
 
-/** ajv compares objects by what they take for their methods: of an event that has a `valueOf` of its own it fails. */
+/**
+ * Replaces ajv's `const` and `enum`: they compare objects by the objects' own methods, and fail on an event that has a `valueOf` of its
+ * own.
+ */
 function addValueKeywords(ajv: Ajv2020, fuel: Fuel): void {
   const settings = { errors: false, before: 'not' } as const;
   ajv.removeKeyword('const');
@@ -192,7 +204,7 @@ function addValueKeywords(ajv: Ajv2020, fuel: Fuel): void {
   });
 }
 
-/** At its place among the keywords: the first fault may be the only one that is told. */
+/** Adds a keyword at its place among the others: the first fault may be the only one that is told. */
 function addLengthKeyword(
   ajv: Ajv2020,
   keyword: 'maxLength' | 'minLength',
@@ -205,7 +217,10 @@ function addLengthKeyword(
   ajv.addKeyword({ keyword, type: 'string', schemaType: 'number', before: 'pattern', errors: false, validate, error });
 }
 
-/** ajv counts all characters for each schema. They are between half as many and as many as code units, so that few texts need to be counted. */
+/**
+ * Whether a text has more characters than this. ajv would count them for each schema. Characters are at most as many as code units, and at
+ * least half as many, so that few texts need to be counted.
+ */
 function isLonger(text: string, most: number, fuel: Fuel): boolean {
   if (text.length <= most) return false;
   if (text.length > 2 * most) return true;
@@ -220,12 +235,12 @@ function isLonger(text: string, most: number, fuel: Fuel): boolean {
   return false;
 }
 
-/** ajv compares each with each. */
+/** Whether no two items are equal. ajv would compare each with each. */
 function areUnique(items: readonly unknown[], fuel: Fuel): boolean {
   return new Set(items.map((item) => canonicalText(item, fuel))).size === items.length;
 }
 
-/** Each takes as long as dozens of other keywords, and longer where a text is long. */
+/** The formats, each of which burns fuel: it takes as long as dozens of other keywords, and longer for a long text. */
 function formatsWith(fuel: Fuel): Record<string, (text: string) => boolean> {
   const withFuel = (isOf: (text: string) => boolean) => (text: string) => {
     burn(fuel, FORMAT_COST + Math.floor(Math.min(text.length, MAX_FORMAT_LENGTH) / FORMAT_CHARACTERS_A_UNIT));
@@ -240,7 +255,7 @@ function withoutDialect(schema: JsonSchema): JsonSchema {
   return rest;
 }
 
-/** Values inside a value, itself included; stops soon after `limit`. */
+/** Counts the values in a value, itself included; stops soon after `limit`. */
 function countValues(value: unknown, limit: number): number {
   let count = 0;
   const pending = [value];

@@ -11,8 +11,8 @@ export interface Done<T> {
 }
 
 /**
- * What is done with whole schemas, most of all compiling them, in turn. It is charged to the tenant as its checks are, and refused likewise: a tenant with more
- * schemas than are kept would compile them again and again.
+ * Does work with whole schemas, most of all compiling them, in turns of the tenants. A tenant pays for it as for its checks, and is refused
+ * like them: one with more schemas than are kept would have them compiled again and again.
  */
 export class CompileTurns {
   readonly rate: CheckRate;
@@ -23,7 +23,7 @@ export class CompileTurns {
     this.#queue = queue;
   }
 
-  /** The same turns with another account: who spends one is not refused by the other. */
+  /** The same turns with another account: what is spent on one of them does not lead to refusals on the other. */
   apart(rate = new CheckRate()): CompileTurns {
     return new CompileTurns(rate, this.#queue);
   }

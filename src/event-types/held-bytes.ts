@@ -2,13 +2,19 @@ import { compileCost } from './compile-cost.ts';
 import { isObject, type JsonSchema, subschemasAt } from './json-schema.ts';
 import type { LinearPattern } from './linear-pattern.ts';
 
-/** For a unit of what compiling costs (measured): for a schema with a few keywords it is a quarter of that, for a pattern or a const all. */
+/**
+ * Bytes for a unit of what compiling costs (measured). A schema with a few keywords takes a quarter of that; one that is a pattern or a
+ * const takes all of it.
+ */
 const A_UNIT = 1 / 3;
 const A_STEP = 64;
-/** Of enum and const, which are looked up: for each character as JSON. */
+/** Bytes for each character of the JSON of an enum or a const, because its values are kept for lookups. */
 const A_VALUE_CHARACTER = 10;
 
-/** What a compiled schema holds of memory, in bytes, and rather more: titles and descriptions are texts that are kept, and nothing is made for them. */
+/**
+ * How many bytes of memory a compiled schema takes: rather more than it does. Titles and descriptions count only as the texts that they
+ * are, because nothing is made of them.
+ */
 export function heldBytes(schema: JsonSchema, patterns: Iterable<LinearPattern>): number {
   let bytes = compileCost(schema) * A_UNIT + JSON.stringify(schema).length + valuesLength(schema) * A_VALUE_CHARACTER;
   for (const { size } of patterns) bytes += size * A_STEP;

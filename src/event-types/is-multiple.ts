@@ -6,34 +6,39 @@ interface Decimal {
   readonly exponent: number;
 }
 
-/** 17 digits are fewer than 2^57: no higher power of ten makes a number divisible by them. */
+/**
+ * How many zeros behind a number matter at most: the digits of a step are fewer than 18, and so less than 2^57. If they do not divide a
+ * number with this many zeros behind it, they do not with more.
+ */
 const MAX_SHIFT = 56;
 const POWERS = Array.from({ length: MAX_SHIFT + 1 }, (_, i) => 10n ** BigInt(i));
 /** Whole numbers of so many digits are exact in a double. */
 const EXACT_DIGITS = 15;
 
-/** What it costs to tell of a number that is not whole, or not by a step that is (measured); and of one past 2^53 what its double is. */
+/** What it costs if the number or the step is not whole (measured), and, past 2^53, for the exact value of the double. */
 const DECIMAL_COST = 16;
 const EXACT_COST = 16;
 
-/** What a number may be a multiple of, made ready: what belongs to a schema is computed once. */
+/** What numbers are to be multiples of, prepared: what depends on the schema alone is computed once. */
 interface Step extends Decimal {
   readonly number: number;
   readonly whole: bigint;
-  /** With the zeros of a step that is whole. */
+  /** The same with the zeros of its exponent, if that is above 0. */
   readonly exact: bigint;
 }
 
-/** Whether it is one exactly, each number taken for the shortest decimal that reads back as it: 19.99 is a multiple of 0.01. */
+/**
+ * Whether a number is an exact multiple of another, each taken as the shortest decimal that reads back as it: 19.99 is a multiple of 0.01.
+ */
 export function isMultiple(value: number, step: number): boolean {
   if (Number.isSafeInteger(value) && Number.isSafeInteger(step)) return value % step === 0;
   return isDecimalMultiple(decimalOf(value), stepOf(step));
 }
 
 /**
- * A check for values of events. Past 2^53 the shortest decimal may not be what the producer wrote, 2^60 being 1152921504606847000 by it: there what
- * the double is to the last digit counts as well. What is past the doubles is taken for a multiple.
- * @param fuel burnt where it is not told by one division
+ * Makes a check for values of events. Past 2^53 the shortest decimal may not be what the producer wrote: that of 2^60 is
+ * 1152921504606847000. There the exact value of the double counts as well. A number that is past the doubles passes as a multiple.
+ * @param fuel burnt where one division does not decide
  */
 export function multiplesOf(number: number, fuel: Fuel): (value: number) => boolean {
   const step = stepOf(number);

@@ -6,12 +6,12 @@ export interface TreeMember {
 }
 
 /**
- * A JSON text that is taken apart only where it is changed: the rest stays as it was written. Objects keep the order of their members; of
- * a name that comes twice the last counts, as it does for `JSON.parse`. All have one shape, whatever they hold: of those that change theirs
- * ten thousand cost more than all that is done with them.
+ * A JSON text that is taken apart only where it is changed: the rest stays as it was written. Objects keep the order of their members. If a
+ * name comes twice, the last counts, as for `JSON.parse`. All trees have one shape, whatever they hold, because objects that change their
+ * shape are slow: ten thousand of them cost more than all that is done with them.
  */
 export interface JsonTree {
-  /** As long as it is not taken apart. */
+  /** Empty once it is taken apart. */
   text: string;
   members: TreeMember[] | null;
   items: JsonTree[] | null;

@@ -19,12 +19,12 @@ const count: Check = (value) =>
 const names: Check = (value) => {
   const isGood = Array.isArray(value) && value.every((name) => typeof name === 'string');
   if (!isGood || new Set(value).size !== value.length) return 'expected an array of different names';
-  // ajv takes a name that is missing for none when it is empty.
+  // ajv does not notice that a name is missing when the name is empty.
   if (value.includes('')) return 'expected no empty name: it cannot be required';
   return value.length <= MAX_NAMES ? null : `expected at most ${MAX_NAMES} names`;
 };
 
-/** What is past the doubles would be stored as `null`. */
+/** A number that is past the doubles would be stored as `null`. */
 function constant(value: unknown): string | null {
   return isHeld(value) ? null : 'expected no number that is past what a double holds';
 }
@@ -88,7 +88,7 @@ const refused: Readonly<Record<string, string>> = {
 };
 
 const KNOWN = [...Object.keys(checks), ...subschemaPlaces.keys()];
-/** What is longer is like no keyword. */
+/** Longer names are like no keyword. */
 const MAX_LIKE = Math.max(...KNOWN.map((name) => name.length)) + 10;
 
 /** Why a keyword is refused, or its value; null when both are good. */

@@ -2,12 +2,12 @@ import { ASCII, CharClasses, UNKNOWN } from './char-classes.ts';
 import { type CharTests, type PatternStep, programOf } from './pattern-program.ts';
 import { parsePattern } from './pattern-tree.ts';
 
-/** What is left of the work that one validation may cost, in characters of ASCII whose transition is known: some 10 to 20 ns each. */
+/** How much work one validation may still do, counted in ASCII characters whose transition is known: some 10 to 20 ns each. */
 export interface Fuel {
   left: number;
 }
 
-/** The validation of a value would take too long. */
+/** Thrown when the validation of a value would take too long. */
 export class OutOfFuel extends Error {}
 
 /** @throws OutOfFuel */
@@ -16,43 +16,46 @@ export function burn(fuel: Fuel, amount: number): void {
   if (fuel.left < 0) throw new OutOfFuel('The texts of a value take too long to be checked by a schema.');
 }
 
-/** Places in the program where matching may go on; what each character leads to is found once and remembered. */
+/** A set of places in the program where matching may go on. Where each class of characters leads is found out once and remembered. */
 interface State {
   readonly steps: readonly number[];
   readonly isMatch: boolean;
-  /** Whether it is one when the text ends here. */
+  /** Whether it is a match when the text ends here. */
   readonly matchesAtEnd: boolean;
-  /** By class of characters; that which is unknown leads nowhere. Those of ASCII have their places from the first: to read past the end, or a hole, is slow. */
+  /**
+   * Where each class of characters leads; null where that is not known. The classes of ASCII have places here from the start, because
+   * reading past the end of an array, or a hole in it, is slow.
+   */
   after: (State | null)[];
 }
 
-/** Most transitions and steps of states that are remembered: of some patterns each text has states of its own. */
+/** How many transitions and steps of states are remembered at most: for some patterns each text makes states of its own. */
 const MAX_KEPT = 20_000;
-/** Classes that there is room for at first; twice as many whenever it ends. */
+/** How many classes have room at first. The room doubles whenever it is full. */
 const FIRST_CLASSES = 4;
-/** What counts as remembered for a state beside its steps and transitions. */
+/** How much a state counts among what is remembered, beside its steps and transitions. */
 const STATE_KEPT = 4;
-/** What a character outside ASCII costs whose class is known, beside one of ASCII (measured). */
+/** What a character outside ASCII costs if its class is known, compared with one of ASCII (measured). */
 const OTHER_COST = 8;
 /** What a test costs that is tried on a character to find its class, likewise. */
 const TEST_COST = 16;
-/** Characters that are looked at before it is asked whether they may be. */
+/** After so many characters at most, they are burnt from the fuel. */
 const MOST_UNBURNT = 4_096;
-/** What a step costs that is looked at to find a transition or a state, beside a transition that is known (measured). */
+/** What it costs to look at a step when a transition or a state is found out, compared with a transition that is known (measured). */
 const STEP_COST = 40;
 
 /**
- * A regular expression that is matched in time linear in the text, whatever it is: an automaton is followed in all its states at once,
- * nothing is tried and taken back. Searches anywhere in the text, as `pattern` of JSON Schema does.
+ * A regular expression that is matched in time linear in the text, whatever the pattern is: it follows all states of an automaton at once,
+ * and never goes back. It searches anywhere in the text, as `pattern` of JSON Schema does.
  * @throws PatternProblem for what `parsePattern` and `programOf` refuse
  */
 export class LinearPattern {
   readonly source: string;
   readonly #program: readonly PatternStep[];
   readonly #tests: CharTests;
-  /** Made when they are needed first: most patterns are made to be looked at, not to be matched. */
+  /** Made when they are first needed: most patterns are only measured, and never matched. */
   #classes: CharClasses | null = null;
-  /** After a state of which nothing is known yet. */
+  /** The `after` of states of which nothing is known yet. */
   #nothing: (State | null)[] = roomFor(FIRST_CLASSES);
   readonly #fuel: Fuel;
   readonly #states = new Map<string, State>();
@@ -71,12 +74,12 @@ export class LinearPattern {
     return this.#program.length;
   }
 
-  /** Transitions and steps of states that are remembered, and classes. */
+  /** How much is remembered: transitions, steps of states, and classes. */
   get kept(): number {
     return this.#kept + (this.#classes?.kept ?? 0);
   }
 
-  /** Matching goes on as before; what is met again is found again. */
+  /** Forgets what is remembered. Matching stays the same: what is met again is found out again. */
   forget(): void {
     this.#classes = null;
     this.#nothing = roomFor(FIRST_CLASSES);
@@ -97,7 +100,7 @@ export class LinearPattern {
     const { ascii } = classes;
     this.#first ??= this.#stateOf(this.#closure([0], true), true);
     let state = this.#first;
-    // Counted here, and written down where the known ends: nearly all that is done is done in this loop.
+    // Counted here, and burnt when something unknown comes: nearly all time goes into this loop.
     let known = 0;
     for (let i = 0; i < text.length; i++) {
       if (state.isMatch) break;
@@ -120,7 +123,7 @@ export class LinearPattern {
     return state.matchesAtEnd;
   }
 
-  /** What ajv tells patterns apart by. */
+  /** ajv tells patterns apart by this. */
   toString(): string {
     return `/${this.source}/u`;
   }
@@ -138,7 +141,7 @@ export class LinearPattern {
     return found;
   }
 
-  /** All states have as much: those that are there are found anew. */
+  /** All states have the same room. So they are forgotten, and found out again with more. */
   #makeRoom(classes: number): void {
     this.#nothing = roomFor(Math.max(2 * this.#nothing.length, classes + 1));
     this.#forgetStates();
@@ -185,7 +188,7 @@ export class LinearPattern {
     return steps.some((at) => this.#program[at]!.kind === 'match');
   }
 
-  /** The steps that these lead to without a character. */
+  /** The steps that can be reached from these without a character. */
   #closure(from: readonly number[], isBegin: boolean, isEnd = false): readonly number[] {
     const seen = new Set<number>();
     const pending = [...from];

@@ -1,19 +1,25 @@
 export interface MemoCapacity<Key, Value> {
   readonly entries: number;
-  /** Of all values together; no bound where it is absent. */
+  /** The most that all values may weigh together; absent: no bound. */
   readonly weight?: { readonly most: number; readonly of: (value: Value) => number };
-  /** Who has more than a share of the whole makes room for all, so that nobody is pushed out by the many keys of another. */
+  /**
+   * Owners of keys that have more than a share of the whole make room for all, so that nobody's values are pushed out by the many keys of
+   * another.
+   */
   readonly owners?: { readonly share: number; readonly of: (key: Key) => string };
 }
 
 interface Slot<Value> {
   readonly promise: Promise<Value>;
-  /** Once it is made. */
+  /** Present once the value is made. */
   value?: Value;
   weight: number;
 }
 
-/** What keys stand for: made once, shared by those who ask meanwhile, kept until it is pushed out as the least recently used. Failures are not kept. */
+/**
+ * Keeps the values that keys stand for. A value is made once, and shared by those who ask while it is being made. It is kept until it is
+ * pushed out as the least recently used. Failures are not kept.
+ */
 export class Memo<Key, Value> {
   readonly #capacity: MemoCapacity<Key, Value>;
   readonly #slots = new Map<Key, Slot<Value>>();
@@ -30,7 +36,7 @@ export class Memo<Key, Value> {
     return known.promise;
   }
 
-  /** What the key stands for, where that is made already. */
+  /** The value of a key, if it is made already. */
   peek(key: Key): Value | undefined {
     const known = this.#slots.get(key);
     if (known?.value === undefined) return undefined;

@@ -1,4 +1,4 @@
-/** What follows a place: by the next part of a path. */
+/** Where a part of a path leads, with the places behind it by the next part. */
 interface Place {
   isPath: boolean;
   readonly after: Map<string, Place>;
@@ -13,7 +13,7 @@ export class PathSet {
     for (const path of paths) this.#add(path);
   }
 
-  /** Whether a path is one of these, or inside of one, or one is inside of it. The empty path holds all others. */
+  /** Whether the path is one of these, or inside one of them, or has one of them inside it. All paths are inside the empty one. */
   touches(path: string): boolean {
     if (this.#isEmpty) return false;
     let place = this.#root;

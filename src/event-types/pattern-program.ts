@@ -10,12 +10,12 @@ export type PatternStep =
   | { kind: 'either'; next: number; other: number }
   | { readonly kind: 'match' };
 
-/** Most steps of one pattern, counted repetitions written out: the time for a character is in proportion to them. */
+/** How many steps a pattern has at most, counted repetitions written out: the time for a character is in proportion to them. */
 const MAX_STEPS = 400;
 
-/** Those of all steps, each once. */
+/** The tests of all steps, each once. */
 export interface CharTests {
-  /** Characters that steps are for alone. */
+  /** Characters that some step accepts as its only one. */
   readonly single: ReadonlySet<string>;
   readonly ofMany: readonly CharTest[];
 }
@@ -28,7 +28,7 @@ interface PatternProgram {
 /** A program that is being written. */
 interface Draft {
   readonly steps: PatternStep[];
-  /** By source: what is repeated is written out, and has one test. */
+  /** By their source: the copies of a part that is repeated share their tests. */
   readonly tests: Map<string, CharTest>;
 }
 
@@ -58,7 +58,7 @@ function append(tree: PatternTree, draft: Draft): void {
       steps.push({ kind: tree.kind, next: steps.length + 1 });
       return;
     case 'sequence':
-      // Nothing at all counts as a step too: repeated, it would cost time and no room.
+      // An empty sequence is a step too: otherwise repeating it would take time without ever reaching the bound on steps.
       if (tree.parts.length === 0) either(steps);
       for (const part of tree.parts) append(part, draft);
       return;

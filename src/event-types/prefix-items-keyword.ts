@@ -2,8 +2,8 @@ import { _, type CodeKeywordDefinition } from 'ajv/dist/2020.js';
 import { alwaysValidSchema } from 'ajv/dist/compile/util.js';
 
 /**
- * `prefixItems` in the place of ajv's, which, where it stops at the first fault (in large events, in `not` and in `if`), looks at no other
- * keyword of an array that ends before its first items do.
+ * Replaces ajv's `prefixItems`. Where ajv stops at the first fault (in large events, in `not` and in `if`), its own looks at no further
+ * keyword of an array that has fewer items than the prefix.
  */
 export const prefixItemsKeyword: CodeKeywordDefinition = {
   keyword: 'prefixItems',

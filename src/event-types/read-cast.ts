@@ -4,7 +4,7 @@ import { arraysOf, castPathProblem, readCastPath, startsWith } from './cast-path
 
 const MAX_PATHS = 100;
 
-/** What is wrong with a cast by itself; paths begin with `casts`. Whether it fits the two schemas is tried with their examples. */
+/** What is wrong with a cast by itself; paths begin with `casts`. Whether it fits the two schemas is found out with their examples. */
 export function castFaults({ renames, defaults, removes, restores }: Omit<Cast, 'from'>): readonly Fault[] {
   const older = [
     ...places('renames', Object.keys(renames)),
@@ -34,7 +34,7 @@ function places(group: string, paths: readonly string[]): Place[] {
   return paths.map((path) => ({ path, place: `casts.${group}.${path}` }));
 }
 
-/** A value stays in its item. */
+/** Faults of renames that would move a value out of its item of an array. */
 function arrayFaults(renames: Cast['renames']): Fault[] {
   return Object.entries(renames).flatMap(([from, to]) => {
     const [older, newer] = [readCastPath(from), readCastPath(to)];
@@ -44,7 +44,7 @@ function arrayFaults(renames: Cast['renames']): Fault[] {
   });
 }
 
-/** Two rules for one place would hang on their order. */
+/** Faults of rules for the same place: what they do would depend on their order. */
 function overlaps(all: readonly Place[]): Fault[] {
   return all.flatMap(({ path, place }, i) => {
     const clash = all.slice(0, i).find((other) => {

@@ -29,7 +29,7 @@ export function readSchema(value: unknown): SchemaReading {
   const faults: Fault[] = [];
   for (const fault of schemaFaults(value, value, '', 0)) {
     faults.push(fault);
-    // Those that nobody is shown are not looked for.
+    // Further faults would not be shown, so they are not looked for.
     if (faults.length >= MAX_FAULTS) break;
   }
   if (faults.length > 0) return refusal(faults);

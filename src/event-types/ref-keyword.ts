@@ -3,13 +3,14 @@ import { resolveRef, SchemaEnv } from 'ajv/dist/compile/index.js';
 import { callValidateCode } from 'ajv/dist/vocabularies/code.js';
 import { getValidate } from 'ajv/dist/vocabularies/core/ref.js';
 
-/** What ajv calls them in the code that it makes. */
+/** What ajv calls these in the code that it makes. */
 const vErrors = new Name('vErrors');
 const errors = new Name('errors');
 
 /**
- * `$ref` in the place of ajv's, which copies all errors so far whenever one fails: its time grows with the square of them. Ours adds what is
- * new. Refers to `$defs` of the same schema alone, and knows nothing of `unevaluatedProperties`: `readSchema` takes no other.
+ * Replaces ajv's `$ref`, which copies all errors so far whenever one fails, so that its time grows with the square of their number; this
+ * one adds only the new ones. It refers only to `$defs` of the same schema, and ignores `unevaluatedProperties`: `readSchema` accepts
+ * nothing else.
  */
 export const refKeyword: CodeKeywordDefinition = {
   keyword: '$ref',
@@ -42,6 +43,6 @@ function takeErrors({ gen }: Context, found: ReturnType<typeof _>): void {
     () => gen.code(_`for (const error of ${found}) ${vErrors}.push(error);`),
   );
   gen.assign(errors, _`${vErrors}.length`);
-  // Else they would be kept for as long as the validator.
+  // Otherwise the errors would be kept for as long as the validator.
   gen.assign(found, _`null`);
 }

@@ -2,8 +2,8 @@ import { canonicalText } from './canonical-text.ts';
 import type { Fuel } from './linear-pattern.ts';
 
 /**
- * A check for values of events: whether one is among these, of JSON too. An object or array of an event is gone over once, however many it
- * is compared with; Node's own comparison would do so for each, and tells 0 and -0 apart.
+ * Makes a check for values of events: whether a value is one of these, which may be any JSON. An object or array of an event is gone over
+ * once, however many it is compared with. Node's own comparison would go over it for each, and takes 0 and -0 for different.
  */
 export function isOneOf(values: readonly unknown[], fuel: Fuel): (value: unknown) => boolean {
   const plain = new Set(values.filter((value) => !isComposed(value)));

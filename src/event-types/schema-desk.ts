@@ -9,15 +9,15 @@ import type { JsonSchema } from './json-schema.ts';
 import { readSchema, type SchemaReading } from './read-schema.ts';
 import { type SchemaDiff, schemaDiff } from './schema-diff.ts';
 
-/** To read one, or to go over one that is compared, takes a part of what compiling it does (measured). */
+/** Reading a schema, and going over one in a comparison, take this part of what compiling it takes (measured). */
 const READING_PART = 4;
 const COMPARING_PART = 8;
-/** For a place that a cast looks at, in units of checks (measured). */
+/** What a place that a cast looks at costs, in units of checks (measured). */
 const PLACE_COST = 3;
 
 /**
- * What one call does with schemas of a tenant, each piece in the tenant's turn and account. What it has spent itself is not held against
- * it: a version that is compared with a hundred others comes to its end.
+ * Does what one call asks for with schemas of a tenant, each piece when it is the tenant's turn, and on the tenant's account. What the call
+ * itself has spent does not count against it: a version that is compared with a hundred others comes to its end.
  * @throws Refusal 429 from all methods, where other calls and events of the tenant have cost too much
  */
 export class SchemaDesk {
@@ -40,7 +40,7 @@ export class SchemaDesk {
     return validate;
   }
 
-  /** Within what one event may cost. */
+  /** Checks data as of an event, within what one event may cost. */
   async check(data: unknown, validate: Validator): Promise<Validation> {
     const found = await this.#take(() => {
       const fuel = { left: FUEL };
@@ -51,7 +51,7 @@ export class SchemaDesk {
     return this.check(data, validate);
   }
 
-  /** Data in another version; what says that it would be too large is paid for as well. */
+  /** Casts data to another version. The tenant pays also where the answer is that the data would be too large. */
   cast(dataText: string, plan: CastPlan): Promise<string | CastTooLarge> {
     const cost = new CastCost();
     return this.#take(() => ({ made: castWithin(dataText, plan, cost), cost: cost.places * PLACE_COST }));

@@ -9,16 +9,16 @@ export interface SchemaDiff {
   readonly changed: readonly { readonly path: string; readonly from: unknown; readonly to: unknown }[];
 }
 
-/** What a schema says of a path by itself. */
+/** What a schema says about one path, and not about those below it. */
 type Said = Readonly<Record<string, unknown>>;
 
 const ROOT = 'data';
-/** Most characters of JSON in each of the three lists: a definition is shown at every path that refers to it. */
+/** How many characters of JSON each of the three lists has at most: a definition is shown at every path that refers to it. */
 export const MAX_DIFF_LENGTH = 256 * 1024;
 
 /**
- * What differs between two schemas, by the path of the values that they describe: `data.customer.id`, `data.items.[].price`, with the
- * keyword where it describes no property (`data.anyOf.0`). Each path shows what is said of it alone, and whether it is required. Lists
+ * Finds what differs between two schemas, by the path of the values that they describe: `data.customer.id`, `data.items.[].price`, with the
+ * keyword where it describes no property (`data.anyOf.0`). Each path shows only what is said about it, and whether it is required. Lists
  * that would be longer than `MAX_DIFF_LENGTH` are cut.
  */
 export function schemaDiff(from: JsonSchema, to: JsonSchema): SchemaDiff {
@@ -42,7 +42,7 @@ export function problemInDiff({ place, keyword, message }: Problem): Fault {
   };
 }
 
-/** The first entries that are short enough together. */
+/** As many of the first entries as are short enough together. */
 function cut<T>(paths: ReadonlyMap<string, Said>, entryOf: (path: string, said: Said) => T | null): T[] {
   const entries: T[] = [];
   let length = 0;
@@ -56,11 +56,11 @@ function cut<T>(paths: ReadonlyMap<string, Said>, entryOf: (path: string, said: 
   return entries;
 }
 
-/** Compares values of keywords; those that two definitions have, which many paths refer to, once. */
+/** Compares values of keywords. Objects of two definitions, to which many paths may refer, are compared once. */
 function rememberedSameness(): (a: Said, b: Said) => boolean {
   const known = new Map<unknown, Map<unknown, boolean>>();
   const isSame = (a: unknown, b: unknown) => {
-    // A map takes 0 and -0 for one.
+    // Not remembered: a map takes 0 and -0 for the same key.
     if (typeof a !== 'object' || typeof b !== 'object') return Object.is(a, b);
     const ofFirst = known.get(a) ?? new Map<unknown, boolean>();
     known.set(a, ofFirst);
@@ -97,6 +97,6 @@ function describe(schema: JsonSchema, root: JsonSchema, path: string, found: Map
       describe(inner.schema as JsonSchema, root, `${path}.${placeStep(inner.path)}`, found);
     }
   }
-  // Also what is described elsewhere, or nowhere.
+  // Also names that are described elsewhere, or nowhere.
   for (const name of (required ?? []) as string[]) say(`${path}.${name}`, { required: true });
 }

@@ -16,20 +16,20 @@ export function isAnnotation(keyword: string): boolean {
   return ANNOTATIONS.has(keyword);
 }
 
-/** Whether a schema says nothing but what people read. */
+/** Whether a schema has nothing but annotations and definitions, and so accepts everything. */
 export function assertsNothing(schema: object): boolean {
   return Object.keys(schema).every((keyword) => NO_ASSERTIONS.has(keyword));
 }
 
-/** What was numbered of a schema. The same object may be met as a schema, as the schemas of a keyword, or as names in any order. */
+/** The numbers of parts of a schema. The same object may be met as a schema, as the schemas of a keyword, or as names in any order. */
 interface Known {
   readonly schemas: Map<unknown, number>;
   readonly parts: Map<unknown, number>;
 }
 
 /**
- * Tells whether schemas, or values, are the same. Each has a number by what it says, made of the numbers of its parts; what was numbered once is
- * known, so that a comparison that asks at every step looks at each part once, however many references lead there.
+ * Tells whether schemas, or values, are the same. Each gets a number by what it says, made of the numbers of its parts, and equal ones get
+ * the same. Numbers are remembered: so a comparison that asks at every step looks at each part once, however many references lead there.
  */
 export class SchemaEquality {
   readonly #numbers = new Map<string, number>();
@@ -38,7 +38,10 @@ export class SchemaEquality {
   readonly #names = new Map<unknown, number>();
   readonly #lists = new Map<unknown, ReadonlySet<number>>();
 
-  /** Whether two schemas say the same of values: references written out, annotations and the order of names left out. */
+  /**
+   * Whether two schemas say the same about values. References count as what they stand for; annotations and the order of names do not
+   * count.
+   */
   areSame(a: unknown, aRoot: JsonSchema, b: unknown, bRoot: JsonSchema): boolean {
     return this.#schema(a, aRoot) === this.#schema(b, bRoot);
   }
@@ -53,7 +56,7 @@ export class SchemaEquality {
     return numbers.has(this.#value(value));
   }
 
-  /** A schema is finite when its references are written out: `readSchema` refuses those that lead back. */
+  /** This comes to an end, because `readSchema` refuses references that lead back. */
   #schema(schema: unknown, root: JsonSchema): number {
     if (!isObject(schema)) return this.#value(schema);
     return this.#once(this.#knownOf(root).schemas, schema, () => {
@@ -82,7 +85,7 @@ export class SchemaEquality {
   }
 
   #value(value: unknown): number {
-    // A map takes 0 and -0 for one.
+    // Not by `#once`: a map takes 0 and -0 for the same key.
     if (typeof value === 'number') return this.#number(canonical(value));
     return this.#once(this.#values, value, () => this.#number(canonical(value)));
   }
@@ -106,7 +109,7 @@ export class SchemaEquality {
   }
 }
 
-/** No value is written like this: of numbers of parts. */
+/** Writes something by the numbers of its named parts, with a `#` before each: no text of `canonical` looks like that. */
 function namedForm(names: readonly string[], numberOf: (name: string) => number): string {
   return `{${[...names]
     .sort()
@@ -114,7 +117,7 @@ function namedForm(names: readonly string[], numberOf: (name: string) => number)
     .join()}}`;
 }
 
-/** One text for all values that are deeply equal. */
+/** A text that is the same for all values that are deeply equal. */
 function canonical(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonical).join()}]`;
   if (isObject(value)) {

@@ -2,17 +2,17 @@ import type { Fault } from '../domain/errors.ts';
 import { isObject, type JsonSchema, resolveRef, type SchemaObject } from './json-schema.ts';
 import { LinearPattern } from './linear-pattern.ts';
 
-/** Most schemas, each `$ref` counted as what it stands for. */
+/** How many schemas there may be, each `$ref` counted as what it stands for. */
 const MAX_SCHEMAS = 500;
-/** Most schemas inside each other, likewise. */
+/** How many schemas may be inside each other, likewise. */
 const MAX_DEPTH = 48;
-/** Most work at one place of an event: schemas that are tried there, a long enum or pattern counted as several. */
+/** How much work there may be at one place of an event, in schemas that are tried there; a long enum or pattern counts as several. */
 export const MAX_LOAD = 64;
 const VALUES_A_UNIT = 16;
 const STEPS_A_UNIT = 32;
 const NAMES_A_UNIT = 32;
 
-/** Work at a place of the event, and at the places below it, level by level: the most that one of them may cost. */
+/** The work at a place of the event, and at the places below it, level by level: the most that a place of that level may take. */
 type Load = readonly number[];
 
 class Overload extends Error {
@@ -46,8 +46,8 @@ function overloadedBy(load: number): Fault {
 }
 
 /**
- * Most schemas that are tried at one place of an event. Together with the number of the event's values it bounds the time of a validation. May be more than
- * is taken today, of a schema that was taken when less was counted.
+ * How many schemas are tried at one place of an event, at most. Together with the number of the event's values this bounds the time of a
+ * validation. It may be more than is accepted today, for a schema that was accepted when less was counted.
  * @throws Overload
  */
 export function loadOf(schema: JsonSchema): number {
@@ -81,7 +81,10 @@ function ownLoad(schema: SchemaObject): Load {
   return [1 + ofValues + ofPattern + namesLoad(schema) + (uniqueItems === true ? 2 : 0)];
 }
 
-/** Each is looked for in an object, be it empty, and may be a fault of its own. Few cost nothing beside the schema itself. */
+/**
+ * The names that are looked for in an object, even in an empty one, each of which may be a fault of its own. A few cost nothing beside the
+ * schema itself.
+ */
 function namesLoad({ properties = {}, required = [], dependentRequired = {} }: SchemaObject): number {
   const dependents = Object.values(dependentRequired as Record<string, readonly string[]>);
   const lists = [Object.keys(properties as SchemaObject), required as readonly string[], ...dependents];
@@ -102,7 +105,7 @@ function inPlace(schema: SchemaObject, inner: Inner): Load[] {
   return [...lists, ...ones];
 }
 
-/** Names differ, so of `properties` one at most is tried on a value. */
+/** Of `properties` at most one is tried on a value, because their names differ. */
 function objectLoad(schema: SchemaObject, inner: Inner): Load {
   const named = (keyword: string) =>
     Object.entries((schema[keyword] ?? {}) as SchemaObject).map(([name, each]) => inner(`${keyword}.${name}`, each));

@@ -9,9 +9,9 @@ import { Memo } from './memo.ts';
 import { compareVersions, parseVersion, type TypeVersion, versionText } from './type-version.ts';
 
 export interface LoadedRules {
-  /** Rises with each change; 0: the tenant never had event types. */
+  /** Rises with each change; 0: the tenant has never had event types. */
   readonly version: bigint;
-  /** Those that are validated. */
+  /** The types that are validated. */
   readonly types: readonly {
     readonly num: number;
     readonly type: string;
@@ -23,7 +23,7 @@ export interface LoadedRules {
 export interface TypeRulesOptions {
   /** Null when the tenant is gone. */
   readonly load: (tenantNum: number) => Promise<LoadedRules | null>;
-  /** The version of what is said of a tenant's event types now. */
+  /** The version that a tenant's event types have now. */
   readonly loadVersion: (tenantNum: number) => Promise<bigint>;
   /** The schema of a version as JSON text. It never changes. */
   readonly loadSchema: (tenantNum: number, typeNum: number, version: TypeVersion) => Promise<string | null>;
@@ -63,13 +63,14 @@ interface Entry {
 
 const NO_FAULTS: readonly Fault[] = [];
 const NONE: Entry = { version: 0n, rules: new Map() };
-/** A tenant that has more of the validators than this makes room for all others. */
+/** The share of the validators that one tenant may have: one that has more makes room for all others. */
 const TENANT_SHARE = 0.25;
 const CAPACITY: RulesCapacity = { tenants: 10_000, validators: 2_000, heldBytes: 50_000_000 };
 
 /**
- * What events of each tenant are checked by, in memory. It may be stale: the commit finds out and then `forget` lets it be read again.
- * Validators are compiled on first use, as `CompileTurns` says; what was least recently used falls out, of tenants that have much of it first.
+ * Keeps in memory what events of each tenant are checked by. It may be stale: then the commit finds out, and `forget` has it read again.
+ * Validators are compiled on first use, in the turns of `CompileTurns`. The least recently used are dropped first, those of tenants that
+ * have many before others.
  */
 export class TypeRules {
   readonly #options: TypeRulesOptions;
@@ -111,7 +112,7 @@ export class TypeRules {
     }));
   }
 
-  /** Begins to read what is said of the tenant's event types, where that is not known; whose event is checked meets what it fails by. */
+  /** Begins to read a tenant's event types if they are not known. If that fails, the check of an event fails by the same error. */
   begin(tenantNum: number): void {
     if (this.#tenants.peek(tenantNum) === undefined) this.#entryOf(tenantNum).catch(() => {});
   }
@@ -120,14 +121,14 @@ export class TypeRules {
     this.#tenants.delete(tenantNum);
   }
 
-  /** Whether rules of this version still hold, as of a moment after the call; forgets them when they do not. */
+  /** Whether rules of this version still hold at some moment after the call; forgets them if not. */
   async isCurrent(tenantNum: number, version: bigint): Promise<boolean> {
     const isCurrent = (await this.#currentVersion(tenantNum)) === version;
     if (!isCurrent) this.forget(tenantNum);
     return isCurrent;
   }
 
-  /** Those who ask while a read is under way share the next one: a flood of bad events costs one read at a time. */
+  /** All who ask while a read is under way share the next one: a flood of bad events costs one read at a time. */
   async #currentVersion(tenantNum: number): Promise<bigint> {
     const waiting = this.#nextReads.get(tenantNum);
     if (waiting !== undefined) return waiting;
@@ -140,7 +141,7 @@ export class TypeRules {
         () => {},
       );
       this.#reads.set(tenantNum, settled);
-      // Before the next read begins, which waits for the same from later on.
+      // This comes before the next read begins, which waits for the same promise but was told to later.
       void settled.then(() => this.#reads.delete(tenantNum));
       return reading;
     });
@@ -166,7 +167,7 @@ export class TypeRules {
       if (validate === null) return NO_FAULTS;
       return faultsIn(await checkAtRate({ tenantNum, data, validate, isRefusing }, budget, this.#turns));
     } catch (error) {
-      // Where misfits are only told of, nothing is refused for what its tenant has spent.
+      // If misfits are only reported, no event is refused because of what its tenant has spent.
       if (isRefusing || !(error instanceof Refusal) || error.status !== 429) throw error;
       return faultsIn({ kind: 'too_costly' });
     }
@@ -189,7 +190,7 @@ export class TypeRules {
     const key = `${tenantNum}/${typeNum}@${versionText(version)}`;
     return this.#validators.get(key, async () => {
       const own = budget.spent(tenantNum);
-      // Nothing is read that would not be compiled.
+      // A schema that would not be compiled is not read either.
       this.#turns.rate.refuseSpent(tenantNum, own);
       const text = await this.#options.loadSchema(tenantNum, typeNum, version);
       if (text === null) return null;

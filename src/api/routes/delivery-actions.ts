@@ -25,7 +25,8 @@ export const retryDelivery = defineRoute({
   responses: accepted,
   handle: async ({ tenant, params: { delivery_id: key }, caller }, { apiPool, config, ringEndpoints, lockTurns }) => {
     const lane = laneOf(key.endpointNum, config.LANES);
-    // With a connection in hand it waits for the lock of whatever brings deliveries of the tenant back, a replay for instance.
+    // It takes a turn, because it may wait with a connection in hand for the lock of whatever brings deliveries of the tenant back, such as
+    // a replay.
     const result = await lockTurns.take(tenant.num, () =>
       redrive.retryDelivery(apiPool, tenant, key, lane, caller.actor),
     );

@@ -96,7 +96,7 @@ export const rotateSecret = defineRoute({
   },
 });
 
-/** One that was promised to sign until a moment must not end before it. */
+/** None of the secrets is dropped to make room: it was promised to sign until its moment. */
 function tooManySecrets(): Refusal {
   return new Refusal(
     409,

@@ -138,7 +138,7 @@ export const updateEndpoint = defineRoute({
     if (updated === null) throw endpointNotFound();
     if (updated.endpoint === null) throw tooMuchText();
     const { num } = updated.endpoint;
-    // Nothing of it stands still any more, not even what stood before.
+    // No key of the endpoint waits for a decision any more: those that are paused go on.
     const resumed =
       body.on_dead_letter === 'continue'
         ? await resumeKeys(context.apiPool, tenant, { num, id, key: null }, caller.actor, context.promote)
@@ -160,7 +160,8 @@ export const deleteEndpoint = defineRoute({
     const num = await endpoints.deleteEndpoint(prisma, tenant, id, caller.actor);
     if (num === null) throw endpointNotFound();
     ringEndpoints([num]);
-    // It is deleted: that what waits for it is not cancelled now is for the workers, which look for it every two seconds.
+    // The endpoint is deleted by now. If cancelling fails here, the call has succeeded all the same: workers look for such deliveries every
+    // two seconds.
     await cancelForDeletedEndpoint(apiPool, num).catch((error: unknown) => observe.workFailed('cancelling', error));
     return { status: 204 };
   },

@@ -35,7 +35,7 @@ export const adoptPreset = defineRoute({
       const known = presets.map((each) => each.name).join(', ');
       throw new Refusal(404, 'preset_not_found', `There is no such preset. Known: ${known}.`);
     }
-    // One for all: what the types before cost is its own.
+    // One desk for all types: each of them finds less left once those before it have spent some.
     const desk = new SchemaDesk(schemaTurns, tenant.num);
     const types: z.infer<typeof adopted>[] = [];
     for (const { type, ...version } of preset.types) {

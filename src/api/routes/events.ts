@@ -88,7 +88,8 @@ export const expungePayload = defineRoute({
   isScan: true,
   responses: { 204: { description: 'Expunged', schema: null } },
   handle: async ({ tenant, params: { event_id }, caller }, context) => {
-    // With a connection in hand it waits for the lock of whatever brings deliveries of the tenant back, a replay for instance.
+    // It takes a turn, because it may wait with a connection in hand for the lock of whatever brings deliveries of the tenant back, such as
+    // a replay.
     await context.lockTurns.take(tenant.num, () => expungeEvery(event_id, tenant, caller, context));
     return { status: 204 };
   },

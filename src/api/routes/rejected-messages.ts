@@ -98,7 +98,7 @@ export const discardRejected = defineRoute({
   },
 });
 
-/** A deleted source's too. */
+/** The source by its id, deleted or not. */
 async function sourceOf(id: string, { prisma }: Context): Promise<SourceRecord> {
   const source = await findSource(prisma, id, { deleted: true });
   if (source === null) throw sourceNotFound();

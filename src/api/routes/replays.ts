@@ -94,7 +94,7 @@ export const cancelReplay = defineRoute({
   query: noQuery,
   responses: { 204: { description: 'Cancelled', schema: null } },
   handle: async ({ tenant, params: { replay_id }, caller }, { apiPool, ringEndpoints, ringReplays, promote }) => {
-    // Whatever it withdrew by then is withdrawn: the rest is left to workers.
+    // What was withdrawn until it failed stays withdrawn. Workers do the rest.
     const result = await cancel(apiPool, tenant, replay_id, caller.actor, promote).catch((error: unknown) => {
       ringReplays();
       throw error;
