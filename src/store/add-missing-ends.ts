@@ -12,7 +12,7 @@ const ATTEMPTS_AT_ONCE = 1_000;
 const ATTEMPTS_A_RUN = 50_000;
 /** What it costs at least to look at a replay, in attempts. */
 const LEAST_COST = 100;
-/** How long after its cancellation a replay's deliveries are looked at: no request that was under way then is still. */
+/** How long after its cancellation a replay's deliveries are looked at: by then no request that was under way at that moment is still. */
 const SETTLED_AFTER = '1 hour';
 /** What came with the version that leaves nothing open, and how long after it processes of the one before may run. */
 const SINCE = '20261130030000_looks_for_ends';

@@ -9,7 +9,7 @@ export interface AnnouncedEndpoint {
   readonly description: string;
 }
 
-/** Endpoints by their numbers, deleted ones too: what happened to them did. */
+/** Endpoints by their numbers. Deleted ones are among them: what happened to them is told all the same. */
 export async function announcedEndpoints(
   pool: pg.Pool,
   nums: readonly number[],
@@ -40,7 +40,7 @@ export interface SystemSubscriber {
   readonly patterns: readonly string[];
 }
 
-/** Subscribers of one tenant that are looked at: with as many as this it may be taken that somebody wants to know. */
+/** How many subscribers of one tenant are looked at. If there are more, it is taken for granted that somebody wants to know. */
 export const MOST_SUBSCRIBERS = 1_000;
 
 /** Who may want system events of these tenants, as committed now. */

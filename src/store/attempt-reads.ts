@@ -6,7 +6,7 @@ export interface StoredAttempt {
   readonly number: number;
   readonly startedAt: Date;
   readonly outcome: OutcomeName;
-  /** Whether it came back after its delivery had ended otherwise. */
+  /** The code of what followed from it, see `DECISION`. `late`: it came back after its delivery had ended otherwise. */
   readonly decision: number;
   readonly status: number | null;
   readonly detail: string | null;

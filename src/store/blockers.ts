@@ -3,14 +3,14 @@ import pg from 'pg';
 import { addressOf } from '../config/postgres-url.ts';
 import type { Queryable } from './in-transaction.ts';
 
-/** Whom a session waits for, and what may be read of them. What a role may not see of others is left out. */
+/** Whom a session waits for, and what can be read about them. What the role may not see of others is left out. */
 const BLOCKERS = `
   SELECT CASE WHEN b.pid = 0 THEN 'a prepared transaction (pg_prepared_xacts)'
               ELSE format('process %s (%s)', b.pid, concat_ws(', ', nullif(a.application_name, ''), nullif(a.backend_type, 'client backend'),
                 'role ' || a.usename, a.state, 'for ' || round(extract(epoch FROM clock_timestamp() - a.xact_start)) || ' s')) END AS who
     FROM (SELECT DISTINCT unnest(pg_blocking_pids($1)) AS pid) b LEFT JOIN pg_stat_activity a USING (pid) ORDER BY b.pid LIMIT 5`;
 
-/** @returns whom the session of this process number waits for at this moment, for people; empty where it waits for nobody */
+/** @returns whom the session with this process number waits for at this moment, for people; empty if it waits for nobody */
 async function findBlockers(db: Queryable, pid: number): Promise<string> {
   const { rows } = await db.query<{ who: string }>(BLOCKERS, [pid]);
   return rows.map(({ who }) => who).join('; ');
@@ -18,7 +18,7 @@ async function findBlockers(db: Queryable, pid: number): Promise<string> {
 
 export interface Watched {
   readonly databaseUrl: string;
-  /** The session that may have to wait: its process number. */
+  /** The process number of the session that may have to wait. */
   readonly pid: number;
   /** How long it is left alone at first, and between two looks, in ms. */
   readonly firstMs: number;
@@ -26,10 +26,13 @@ export interface Watched {
   readonly onBlocked: (blockers: string) => void;
 }
 
-/** Does what a session may have to wait in, and looks meanwhile whom it waits for: by another connection, since the session itself cannot ask. */
+/**
+ * Does work in which a session may have to wait, and looks from time to time whom it waits for. It looks by another connection, because the
+ * session itself cannot ask while it waits.
+ */
 export async function watchWait<T>(watched: Watched, work: () => Promise<T>): Promise<T> {
   const done = new AbortController();
-  // Who cannot be found out is not told.
+  // If it cannot be found out whom the session waits for, nothing is told.
   watch(watched, done.signal).catch(() => {});
   try {
     return await work();

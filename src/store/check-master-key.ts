@@ -12,7 +12,10 @@ export class MasterKeyError extends Error {
 }
 
 const SAMPLE = 20;
-/** Name of the setting that the first process of an installation seals, so that a second one with another key is found before there are secrets. */
+/**
+ * Name of the setting that the first process of an installation seals. By it a second process with another key is found out even before
+ * there are secrets.
+ */
 export const MASTER_KEY_CHECK = 'master_key_check';
 
 /**
@@ -23,11 +26,11 @@ export const MASTER_KEY_CHECK = 'master_key_check';
 export async function checkMasterKey(pool: pg.Pool, vault: Vault): Promise<void> {
   const secrets = [...(await endpointSecrets(pool)), ...(await sourceSecrets(pool))];
   const opensOne = secrets.some(({ sealed, place }) => opens(vault, sealed, place));
-  // Before anything is sealed: with a wrong key it would be held against the right one.
+  // Before the check is sealed: one that was sealed with a wrong key would later speak against the right one.
   if (secrets.length > 0 && !opensOne) throw new MasterKeyError();
   if (opens(vault, await sealedCheck(pool, vault), sealedPlace.masterKeyCheck())) return;
   if (!opensOne) throw new MasterKeyError();
-  // Secrets open, so the key is right: it was changed by a version that did not know of the check.
+  // Secrets open, so the key is right: it was changed by a version that did not know the check.
   await pool.query('UPDATE settings SET value = $2 WHERE name = $1', [MASTER_KEY_CHECK, newCheck(vault)]);
 }
 
@@ -36,7 +39,7 @@ interface SealedSecret {
   readonly place: string;
 }
 
-/** Every endpoint has one. */
+/** The newest signing secrets; every endpoint has one. */
 async function endpointSecrets(pool: pg.Pool): Promise<readonly SealedSecret[]> {
   const { rows } = await pool.query<{ id: string; endpoint_id: string; sealed: Buffer }>(
     `SELECT s.id, e.id AS endpoint_id, s.sealed FROM endpoint_secrets s JOIN endpoints e ON e.num = s.endpoint_num ORDER BY s.id DESC LIMIT $1`,
@@ -53,7 +56,7 @@ async function sourceSecrets(pool: pg.Pool): Promise<readonly SealedSecret[]> {
   return rows.map(({ id, sealed }) => ({ sealed, place: sealedPlace.sourceSecrets(id) }));
 }
 
-/** What was sealed when the installation had its first start; sealed now where nothing was. */
+/** The value that was sealed at the first start of the installation; it is sealed now if there is none. */
 async function sealedCheck(pool: pg.Pool, vault: Vault): Promise<Buffer> {
   await pool.query('INSERT INTO settings (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING', [
     MASTER_KEY_CHECK,

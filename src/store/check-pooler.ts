@@ -1,6 +1,9 @@
 import type pg from 'pg';
 
-/** Between Posthorn and Postgres is a proxy that gives the same session to several connections, and not what is needed then; `message` says what to do. */
+/**
+ * Thrown when a proxy between Posthorn and Postgres gives the same session to several connections, and lacks what is needed then; `message`
+ * says what to do.
+ */
 export class PoolerError extends Error {
   constructor(found: string, remedy: string) {
     super(
@@ -10,18 +13,21 @@ export class PoolerError extends Error {
   }
 }
 
-/** SQLSTATEs of a session that does not know a named statement, or has had it from another connection. */
+/** SQLSTATEs that show that a session does not know a named statement, or has it from another connection. */
 const FOREIGN_STATEMENT: ReadonlySet<unknown> = new Set(['26000', '42P05']);
 
 const PID = { name: 'pooler-check', text: 'SELECT pg_backend_pid() AS pid' };
 
-/** One look may miss it: while other connections are busy, chance has a say in which session comes to whom. */
+/**
+ * How often it is looked. One look may miss it, because while other connections are busy it depends on chance which session goes to whom.
+ */
 const LOOKS = 12;
 
 /**
- * Statements have names, so that Postgres reads and plans them once; a proxy that gives each transaction to whichever session is free has
- * to carry them over. What BullMQ does on Postgres, listening and a path of schemas, is lost on the way in any case.
- * @param pool of two connections at least, that has had no statement yet
+ * Finds out whether a proxy gives each transaction to whichever session is free. Posthorn names its statements, so that Postgres reads and
+ * plans them once: such a proxy must carry named statements over. What BullMQ needs on Postgres, LISTEN and a search path, gets lost on the
+ * way in any case.
+ * @param pool of at least two connections, which has had no statement yet
  * @param areQueuesOnPostgres whether BullMQ goes by the same address
  * @throws PoolerError
  */
@@ -54,7 +60,10 @@ async function checkSessions(one: pg.ClientBase, other: pg.ClientBase, areQueues
   }
 }
 
-/** Whether one of the two gets a session that the other had, which no transaction of its own keeps for it. */
+/**
+ * Whether the proxy has given `other` the session that `one` had, or `one` another session than before. `other` is inside a transaction
+ * meanwhile, which keeps its session for it.
+ */
 async function shareSessions(one: pg.ClientBase, other: pg.ClientBase): Promise<boolean> {
   const before = await pidOf(one);
   await other.query('BEGIN');

@@ -1,6 +1,6 @@
 import type { Queryable } from './in-transaction.ts';
 
-/** This Postgres, or what its sessions look at, is not what Posthorn works on; `message` says what to do. */
+/** Thrown when Posthorn cannot work on this Postgres, or on the schema that its sessions use; `message` says what to do. */
 export class UnfitServerError extends Error {
   constructor(message: string) {
     super(`${message} Nothing was changed.`);
@@ -18,7 +18,8 @@ interface Server {
 }
 
 /**
- * Plain SQL names no schema, and Prisma names `public`: where a session comes to another one first, each of the two would have tables of its own.
+ * Checks the version of Postgres, and the schema that sessions use. Plain SQL names no schema, and Prisma names `public`: if sessions used
+ * another schema first, each of the two would have tables of its own.
  * @throws UnfitServerError
  */
 export async function checkServer(db: Queryable): Promise<void> {

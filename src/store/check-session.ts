@@ -1,6 +1,6 @@
 import type pg from 'pg';
 
-/** Sessions do not commit as they were told to; `message` says what to do. */
+/** Thrown when sessions do not commit as they were told to; `message` says what to do. */
 export class UnsafeCommitError extends Error {
   constructor(found: string) {
     super(
@@ -11,7 +11,7 @@ export class UnsafeCommitError extends Error {
 }
 
 /**
- * G1 rests on a setting that each session is given at its start, and that a pooler may keep back.
+ * Checks the setting on which G1 rests: each session is given it at its start, and a pooler may keep it back.
  * @throws UnsafeCommitError
  */
 export async function checkSession(pool: pg.Pool): Promise<void> {
@@ -19,7 +19,7 @@ export async function checkSession(pool: pg.Pool): Promise<void> {
     `SELECT current_setting('synchronous_commit') AS level, current_setting('synchronous_standby_names') = '' AS is_alone`,
   );
   const { level, is_alone: isAlone } = rows[0]!;
-  // All but "off" wait for the disk of this server; what they say of standbys matters only where there are some.
+  // All levels but "off" wait for the disk of this server. Otherwise they differ only in how they wait for standbys.
   const isSafe = isAlone ? level !== 'off' : level === 'on' || level === 'remote_apply';
   if (!isSafe) throw new UnsafeCommitError(level);
 }

@@ -6,7 +6,7 @@ import { plainArray } from './plain-array.ts';
 
 /** Endpoints of a tenant that may have news of one kind for themselves in a window; those of more become one event. */
 export const MOST_ENDPOINTS = 20;
-/** Of an endpoint, and of a tenant. */
+/** How long a window lasts, of an endpoint or of a tenant, in ms. */
 const WINDOW_MS = 10_000;
 /** How long a process may take to make events of an announcement before another tries. */
 const LEASE_MS = 10_000;
@@ -134,10 +134,10 @@ interface SampleRow {
 const KNOWN_KINDS = plainArray(Object.values(NOTICE_CODES));
 
 /**
- * Takes announcements that are due, and makes one of those of many endpoints. Those that are not ended within the lease are given out
- * again, as they were. While another process claims, only those.
+ * Takes announcements that are due, and makes one of those that are about many endpoints. An announcement that is not ended within the
+ * lease is given out again, as it was. While another process claims, nothing but such ones is given out.
  * @param limit how many of single endpoints
- * @returns what happened first first
+ * @returns them in the order in which what they tell of happened
  */
 export async function claimAnnouncements(pool: pg.Pool, limit: number): Promise<Announcement[]> {
   const { rows } = await pool.query<Row>({ name: 'claim-announcements', text: CLAIM, values: [limit, KNOWN_KINDS] });

@@ -18,14 +18,15 @@ export class Clock {
     return this.nowMs() - Date.now();
   }
 
-  /** Measures the offset: half the round trip is what it may be wrong by. */
+  /** Measures the offset. The error is at most half the round trip. */
   async calibrate(pool: pg.Pool): Promise<void> {
     const before = performance.now();
     const { rows } = await pool.query<{ ms: number }>(
       'SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS ms',
     );
     const after = performance.now();
-    // An answer that was long on its way tells little, the next one will do; but more than the host's clock, which may be any.
+    // An answer that took long says little: the next one will do. Before the first answer it is still better than the host's clock, which
+    // may show any time.
     if (after - before > MAX_ROUND_TRIP_MS && this.#isMeasured) return;
     this.#isMeasured = true;
     this.#offsetMs = rows[0]!.ms - (before + after) / 2;

@@ -43,27 +43,27 @@ const HINTS: Readonly<Record<string, string>> = {
   '42501': `${MAY_CREATE} ${MAY_USE} ${OWNS}`,
 };
 
-/** How the client and its pool say, without a code, that no connection came in time. */
+/** The messages, without a code, by which the client and its pool say that no connection came in time. */
 const TIMED_OUT =
   /^(?:timeout expired|timeout exceeded when trying to connect|Connection terminated due to connection timeout)$/;
 
 /**
- * How Postgres refuses to let a user make something, come to a database or make a schema in it, or change what is not his. In other
- * languages it says so by the code alone.
+ * How Postgres says that a user may not create something, use a database or create a schema in it, or change what is not theirs. In other
+ * languages only the code says so.
  */
 const CREATION_DENIED = /permission denied for schema/;
 const DATABASE_DENIED = /permission denied for database/;
 const NOT_OWNER = /must be owner of|permission denied for/;
 
-/** What Posthorn gives each session and Postgres 13, or 11, does not know. */
+/** Settings that Posthorn gives each session, and that Postgres 13, or 11, does not know. */
 const PARAMETER_UNKNOWN = /"(?:idle_session_timeout|plan_cache_mode)"/;
 
-/** How PgBouncer refuses what Posthorn gives each session. */
+/** How PgBouncer refuses a setting that Posthorn gives each session. */
 const PARAMETER_REFUSED = /^unsupported startup parameter/;
 const POOLER =
   'That is what a pooler says, such as PgBouncer. Have it pass over what it does not know: ignore_startup_parameters = options, statement_timeout, lock_timeout, idle_in_transaction_session_timeout (docs/operations.md, "Between Posthorn and Postgres"); or let Posthorn connect to Postgres itself.';
 
-/** @returns the error with where it happened and what to do; itself where that is not known */
+/** @returns an error that says where it happened and what to do; the given one where that is not known */
 export function explainDatabase(databaseUrl: string, error: unknown): unknown {
   const { code = '', message = '' } = (error ?? {}) as { code?: string; message?: string };
   const hint = hintFor(code, message);
@@ -80,7 +80,7 @@ function hintFor(code: string, message: string): string | undefined {
   return HINTS[code];
 }
 
-/** Neither the user nor the password. */
+/** Without user and password. */
 function placeOf(databaseUrl: string): string {
   const { host, pathname } = new URL(databaseUrl);
   return `${host}${pathname}`;

@@ -16,7 +16,7 @@ export interface Delivery extends DeliveryKey {
   readonly status: DeliveryStatus;
   /** Requests that were made. */
   readonly attempts: number;
-  /** Null as well for one that waits for something else than time. */
+  /** Null if it does not wait, or waits for something other than a time. */
   readonly nextAttemptAt: Date | null;
   /** Why it is not tried although it waits: it was set aside. */
   readonly problem: string | null;

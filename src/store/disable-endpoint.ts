@@ -7,11 +7,12 @@ import { transactionTime } from './transaction-time.ts';
 import { undoable } from './undoable.ts';
 
 /**
- * Takes an endpoint out of service by itself (410, or days of nothing but failure): no event matches it from now on. Does nothing
- * when it is disabled or deleted already.
+ * Takes an endpoint out of service although nobody asked for it (410, or days of nothing but failure): no event matches it from now on.
+ * Does nothing when it is disabled or deleted already.
  * @param reason shown to people
- * @param resets of its state when the reason came about: what a receiver says is nothing against the next one, nor against an endpoint that was enabled since
- * @returns false where its state was reset since, and it is left as it is
+ * @param resets how often the endpoint's state had been reset when the reason came up. If it was reset since, the reason does not hold any
+ * more: the receiver is another one, or the endpoint was enabled again
+ * @returns false if the state was reset since, and the endpoint is left as it is
  */
 export async function disableEndpoint(
   prisma: PrismaClient,
@@ -32,7 +33,7 @@ export async function disableEndpoint(
     };
     const { count } = await transaction.endpoint.updateMany({ where: active, data });
     if (count === 0) return undo(true);
-    // Whoever resets it holds its row, as this does now.
+    // Whoever resets the state holds the endpoint's row, as this transaction does now.
     if ((await resetsOf(transaction, endpointNum)) !== resets) return undo(false);
     await appendAudit(transaction, {
       tenantNum: endpoint.tenantNum,

@@ -3,7 +3,7 @@ import type pg from 'pg';
 
 /** Pages of the table that one statement looks at: at the most some 10,000 keys. */
 const PAGES = 100;
-/** Pages of the sample that tells whether a pass is worth while. A table that is not larger is looked at as a whole. */
+/** How many pages are sampled to find out whether a pass is worth while. A table that is not larger is looked at as a whole. */
 const SAMPLED_PAGES = 256;
 /** A pass is made when at least one key in so many has expired. */
 const ONE_IN = 25;
@@ -17,8 +17,9 @@ const SAMPLE = `
   SELECT count(*) FILTER (WHERE event_id < $1::uuid)::int AS expired, count(*)::int AS looked
     FROM idempotency_keys TABLESAMPLE SYSTEM ($2)`;
 
-// Keys stand where there was room, expired ones among others: no index leads to them. That of events by page ranges gives whole ranges for
-// one key, and knows of no key that has gone, so the look is kept from it. The last condition is for a key that is claimed anew meanwhile.
+// Keys are stored wherever there was room, expired ones among others, so that no index leads to them. The index of events by page ranges
+// would lead to whole ranges for one key, and is not told of keys that are gone: `looked` has no condition on events, so that it is not
+// used. The last condition is for a key that was claimed anew meanwhile.
 const DROP = `
   WITH alone AS MATERIALIZED (SELECT pg_try_advisory_xact_lock(${LOCK}) AS taken),
   looked AS MATERIALIZED (
@@ -32,8 +33,8 @@ const DROP = `
   SELECT (SELECT taken FROM alone) AS "isAlone", (SELECT count(*)::int FROM dropped) AS count`;
 
 /**
- * Forgets idempotency keys that were claimed by events older than this UUID: where enough of them are to be expected, in one pass over the table, in bounded
- * statements and without haste. A key that is left stands in nobody's way.
+ * Forgets idempotency keys that were claimed by events older than this UUID, if enough of them are to be expected. It makes one pass over
+ * the table, in bounded statements and with pauses. A key that is left over does no harm.
  * @param signal ends it after the statement that is under way
  * @returns how many were forgotten; fewer than there are when another process makes a pass.
  */
@@ -63,7 +64,10 @@ async function countPages(pool: pg.Pool): Promise<number> {
   return rows[0]?.pages ?? 0;
 }
 
-/** Every process asks, every hour, and at its start: what one has forgotten is no reason for a pass of the next. */
+/**
+ * Whether enough keys have expired for a pass. Every process asks every hour, and at its start: if another one has just forgotten them,
+ * there is no need.
+ */
 async function isWorthWhile(pool: pg.Pool, beforeUuid: string, pages: number): Promise<boolean> {
   const percent = Math.min(100, (100 * SAMPLED_PAGES) / Math.max(1, pages));
   const { rows } = await pool.query<{ expired: number; looked: number }>(SAMPLE, [beforeUuid, percent]);
@@ -71,7 +75,7 @@ async function isWorthWhile(pool: pg.Pool, beforeUuid: string, pages: number): P
   return expired > 0 && expired * ONE_IN >= looked;
 }
 
-/** The first pages of all ranges, from one by chance on and around: a pass that is never let come to its end is not always about the same ones. */
+/** The first pages of all ranges, beginning with a random one: passes that are always cut short do not always look at the same ranges. */
 function rangesOf(pages: number): number[] {
   const first = Array.from({ length: Math.ceil(pages / PAGES) }, (_, range) => range * PAGES);
   const from = Math.floor(Math.random() * first.length);

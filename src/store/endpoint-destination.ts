@@ -27,8 +27,8 @@ export function destinationColumns(destination: Destination, endpointId: string,
 }
 
 /**
- * The destination that the columns hold. Where `url` is http or https, `stored` counts for nothing: an older version may have written
- * the one and not known of the other. Where `sealed` is null it has no password.
+ * The destination that the columns hold. If `url` is http or https, `stored` does not count: an older version may have written `url`
+ * without knowing of the other column. If `sealed` is null, there is no password.
  * @throws UnsealError when the password was sealed with a key that is not at hand.
  */
 export function openDestination(
@@ -46,7 +46,7 @@ export function openDestination(
   return destination.sasl === null ? destination : { ...destination, sasl: { ...destination.sasl, password } };
 }
 
-/** It is stored in lower case. */
+/** The mechanism is stored in lower case. */
 function withMechanism(stored: BrokerDestination): BrokerDestination {
   if (stored.type === 'rabbitmq' || stored.sasl === null) return stored;
   const mechanism = stored.sasl.mechanism.toUpperCase() as SaslMechanism;
@@ -65,7 +65,7 @@ function withoutPassword(destination: BrokerDestination): Prisma.InputJsonObject
     return shown as unknown as Prisma.InputJsonObject;
   }
   const { sasl, ...rest } = destination;
-  // In lower case, which is all that earlier versions, running beside this one during an upgrade, log in by.
+  // In lower case: earlier versions, which may run beside this one during an upgrade, can log in only by that.
   const shown = sasl === null ? null : { mechanism: sasl.mechanism.toLowerCase(), username: sasl.username };
   return { ...rest, sasl: shown } as unknown as Prisma.InputJsonObject;
 }

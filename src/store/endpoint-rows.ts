@@ -62,7 +62,7 @@ export interface Endpoint extends EndpointSettings {
 
 export type EndpointRow = Prisma.EndpointGetPayload<object>;
 
-/** What does not open is left out and named, so that the endpoint can be seen and mended. */
+/** What cannot be decrypted is left out and named, so that the endpoint can be seen and repaired. */
 export function toEndpoint(row: EndpointRow, vault: Vault): Endpoint {
   const { num, id, description, enabled, disabledReason, retrySchedule, timeoutSeconds, maxInFlight } = row;
   const headers = unlessUnreadable(() => openHeaders(row, vault));

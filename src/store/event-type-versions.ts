@@ -36,7 +36,7 @@ export interface NewVersion extends VersionNumbers {
 
 export type Registered =
   | 'created'
-  /** The type has not the versions that this one was checked against: check it again. */
+  /** The type has other versions by now than those that this one was checked against: check it again. */
   | 'changed'
   | 'tenant_gone'
   | 'too_many_types'
@@ -57,7 +57,7 @@ export async function registerVersion(
   return undoable<Registered>(prisma, async (transaction, undo) => {
     if (!(await changeTypes(transaction, tenant.num))) return undo('tenant_gone');
     const found = await findEventType(transaction, tenant, type);
-    // None is ever changed in what a version is checked against, and none is taken away.
+    // Versions are never taken away, and nothing of them changes that a new version is checked against: so their number tells.
     if ((found?.versions.length ?? 0) !== others.length) return undo('changed');
     const refused = await roomProblem(transaction, tenant, found);
     if (refused !== null) return undo(refused);
@@ -101,7 +101,7 @@ export async function updateVersion(
   const where = { typeNum_major_minor_patch: { typeNum: type.num, major, minor, patch: number } };
   return undoable<boolean>(prisma, async (transaction, undo) => {
     if (!(await hold(transaction, tenant.num))) return undo(false);
-    // As they are now that nobody else changes them: the audit says so.
+    // Read again now that nobody else changes them, so that the audit log has them as they are.
     const owner = (await findEventType(transaction, tenant, type.type))!;
     const before = toVersion(await transaction.eventTypeVersion.findUniqueOrThrow({ where }));
     const changes = changesOf(before, wanted);

@@ -5,7 +5,7 @@ export interface ExpiredDeliveries {
   readonly count: number;
 }
 
-/** A drop may take hours, and may die: so often it is told how far it has come. */
+/** How often it is told what has expired so far, in ms: a drop may take hours, and may die on the way. */
 const TOLD_EVERY_MS = 60_000;
 
 /** Adds up what the statements of one drop say. */
@@ -16,7 +16,7 @@ export class ExpiredCounts {
   #toldMs: number;
 
   /**
-   * @param onExpired called each minute with those since the last time, as statements say so
+   * @param onExpired called when a statement has reported, but at most once a minute, with what expired since the last call
    * @param nowMs a clock that never goes back
    */
   constructor(onExpired?: (expired: readonly ExpiredDeliveries[]) => void, nowMs = () => performance.now()) {
@@ -33,7 +33,7 @@ export class ExpiredCounts {
     if (this.#nowMs() - this.#toldMs >= TOLD_EVERY_MS) this.tell();
   }
 
-  /** Tells what was not told yet, those with most first. */
+  /** Tells what was not told yet, largest counts first. */
   tell(): void {
     this.#toldMs = this.#nowMs();
     const expired = [...this.#byEndpoint.values()].sort((a, b) => b.count - a.count);

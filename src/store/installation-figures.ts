@@ -2,9 +2,9 @@ import type pg from 'pg';
 
 /** Counting stops here: what is more than this is far too many in any case, and a look must stay cheap. */
 const MOST = 10_000;
-/** So many endpoints with a parked backlog are looked at, in lanes that nobody looks after: some 10 µs each. */
+/** How many endpoints with a parked backlog are looked at, in lanes that nobody looks after: some 10 µs each. */
 export const MOST_LOOKED_AT = 10_000;
-/** So many of them that could be sent to: where no worker runs one that waits shows soon enough. */
+/** How many of them that could be sent to are looked at: if no worker runs, one of them shows soon enough that deliveries wait. */
 const MOST_WAITING = 2_000;
 
 const count = (from: string) => `(SELECT count(*)::int FROM (SELECT FROM ${from} LIMIT ${MOST}) few)`;

@@ -1,4 +1,4 @@
-/** Their values are credentials, or as good as that. */
+/** Headers whose values are credentials, or as good as that. */
 const CREDENTIALS = [
   'set-cookie',
   'cookie',
@@ -13,8 +13,8 @@ const CREDENTIALS = [
 type Headers = Readonly<Record<string, string>>;
 
 /**
- * What is kept of a response's headers (names in lower case): of those that hold credentials the name alone, of `location` no query,
- * fragment or user, where tokens are handed on. Most responses have none of them: then the headers as they are.
+ * What is kept of a response's headers (names in lower case). Of headers that hold credentials only the name is kept, and `location` loses
+ * its query, fragment and user, which often carry tokens. Most responses have none of these, and their headers are kept as they are.
  */
 export function keptHeaders(headers: Headers): Headers {
   let kept: Record<string, string> | null = null;

@@ -13,15 +13,16 @@ import { AWAIT_STRONG_LOCK } from './strong-lock.ts';
 const MIGRATION_LOCK = 7402;
 
 /**
- * How a script begins whose one statement is run in a transaction of its own again and again, until it changes nothing: so that it holds
- * few rows, and not for long.
+ * How a script begins that is run in parts: it has one statement, which is run again and again, each time in a transaction of its own,
+ * until it changes nothing. So it holds few rows, and not for long.
  */
 const IN_PARTS = '-- In parts.';
 
 /**
- * Whatever the role has for defaults. What is read behind the lock has to be what others committed meanwhile, and it may take as long as it
- * takes to be given the lock. A process that freezes or vanishes on the way must not keep the lock, nor tables, from all others. Set in the
- * transaction, so that poolers keep it; Postgres knows `transaction_timeout` from 17 on.
+ * Settings of the transaction, whatever the defaults of the role are. What is read behind the lock must be what others committed before it
+ * was given, and waiting for the lock may take any time. A process that freezes or vanishes on the way must keep neither the lock nor
+ * tables from all others. The settings are of the transaction, so that they hold behind poolers too. Only Postgres 17 and later has
+ * `transaction_timeout`.
  */
 const BEGIN = `
   BEGIN ISOLATION LEVEL READ COMMITTED;
@@ -30,7 +31,10 @@ const BEGIN = `
   SET LOCAL lock_timeout = 0;
   SELECT set_config(name, '0', true) FROM pg_settings WHERE name = 'transaction_timeout'`;
 
-/** How often a migration is tried that does not get a lock, and what others have in between, in ms: less than the transaction may be idle. */
+/**
+ * How often a migration is tried that does not get a lock, and how long others have their turn in between, in ms: less than the transaction
+ * may be idle.
+ */
 const MAX_TRIES = 3;
 const PAUSE_MS = 2_000;
 const FREE_IT =
@@ -38,16 +42,18 @@ const FREE_IT =
 
 /** What a migration waits for. */
 export interface MigrationWait {
-  /** The one that found a table locked; null: somebody else is migrating. */
+  /** The migration that found a table locked; null: somebody else is migrating. */
   readonly migration: string | null;
   /** For people. */
   readonly waitsFor: string;
 }
 
 /**
- * Brings the database to the newest migration: each one (or the end of one in parts) and its line of history in one transaction. Safe to run from many
- * processes at once: one applies, the others wait and find nothing to do. Where there is nothing to do, it waits for nobody.
- * @param onWait told after a second in which somebody else was migrating, and every ten seconds from then on; and each time that a migration did not get a lock
+ * Brings the database to the newest migration. Each migration (or the last part of one in parts) is applied in one transaction with its
+ * line of history. Any number of processes may do this at once: one applies, and the others wait and find nothing to do. If there is
+ * nothing to do, it waits for nobody.
+ * @param onWait called after a second in which somebody else was migrating, and every ten seconds from then on; and each time that a
+ * migration did not get a lock
  * @returns the names of the migrations that this call applied.
  * @throws UnfitServerError, before anything is changed
  * @throws DatabaseError when Postgres is not reached or does not let us; Error when a migration fails, or when an applied one was edited
@@ -78,7 +84,7 @@ async function applyPending(asked: Asked, files: readonly MigrationFile[]): Prom
     ...addressOf(asked.databaseUrl),
     application_name: 'posthorn-migrate',
     connectionTimeoutMillis: 10_000,
-    // A server that is gone says nothing while a lock is waited for.
+    // Otherwise a wait for a lock would never learn that the server is gone.
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
   });
@@ -99,8 +105,9 @@ async function applyPending(asked: Asked, files: readonly MigrationFile[]): Prom
 }
 
 /**
- * In one transaction, which holds the lock: one that a session held would stay with the session where a pooler gives that to others.
- * @returns the name of the migration that was applied to its end; null where there was none left, or there is another part of it
+ * Applies the next migration, or a part of it, in one transaction. The transaction holds the lock: behind a pooler, a lock of the session
+ * would stay with the session when that goes to others.
+ * @returns the name of the migration that was applied to its end; null if none was left, or if more parts of it are
  * @throws Error: the connection is to be closed then, and the transaction ends with it
  */
 async function applyNext(migrating: Migrating, files: readonly MigrationFile[]): Promise<string | null> {
@@ -123,7 +130,7 @@ async function takeLock({ client, databaseUrl, onWait }: Migrating, pid: number)
   );
 }
 
-/** @returns false where another part of it is left */
+/** @returns false if more parts of it are left */
 async function apply(migrating: Migrating, pid: number, migration: MigrationFile): Promise<boolean> {
   try {
     const rowCount = await runScript(migrating, pid, migration);
@@ -140,9 +147,9 @@ async function apply(migrating: Migrating, pid: number, migration: MigrationFile
 }
 
 /**
- * Tries again where somebody else has what it wants to lock. It waits for no lock for long: behind a waiting ALTER every reader and writer
- * queues up, and has a turn between two tries.
- * @returns how many rows the script, where it is one statement, changed
+ * Runs a script, again if somebody else has locked what it needs. No wait for a lock is long, because every reader and writer queues up
+ * behind a waiting ALTER; between two tries they have their turn.
+ * @returns how many rows the script changed, if it is one statement
  */
 async function runScript(migrating: Migrating, pid: number, { name, script }: MigrationFile): Promise<number | null> {
   const { client, databaseUrl, onWait } = migrating;

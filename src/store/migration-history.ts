@@ -2,7 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import type { Queryable } from './in-transaction.ts';
 import { listMigrations, type MigrationFile } from './migration-files.ts';
 
-/** What migrations were that have been changed before any release: a database that has had the former one lacks nothing. */
+/** The former checksums of migrations that were changed before any release: a database that has had the former one lacks nothing. */
 const FORMER_CHECKSUMS: ReadonlyMap<string, string> = new Map([
   ['20261130020000_subscription_bytes', 'b0a7d394bbb51bab2c2c0ff788fd6df75ccc191a481757aeebc57c4b0962aaa5'],
 ]);

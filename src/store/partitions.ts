@@ -68,7 +68,7 @@ export async function listPartitions(db: Queryable): Promise<Partition[]> {
 async function attachPartition(pool: pg.Pool, parent: Partitioned, dayMs: number): Promise<boolean> {
   const name = partitionName(parent, dayMs);
   return inTransaction(pool, async (client) => {
-    // A table that was detached may be at autovacuum's.
+    // Autovacuum may be at work on a table that was detached.
     await client.query(AWAIT_STRONG_LOCK);
     await client.query('SELECT pg_advisory_xact_lock($1)', [PARTITION_LOCK]);
     const known = await client.query(

@@ -1,10 +1,16 @@
 import { isStatementTimeout } from './lock-errors.ts';
 import { withRetries } from './with-retries.ts';
 
-/** Statements of one size that must end in time before twice as many are tried: one that does not has cost as long as a statement may take. */
+/**
+ * How many statements of one size must end in time before twice as many are tried: a statement that does not has taken as long as a
+ * statement may.
+ */
 const TRUSTED_AFTER = 16;
 
-/** How many things a statement is about: half as many where it takes longer than a statement may, and more again when many in a row have ended in time. */
+/**
+ * Decides how many things a statement is about: half as many when one takes longer than a statement may, and more again when many in a row
+ * have ended in time.
+ */
 export class Portion {
   readonly #most: number;
   #size: number;
@@ -17,9 +23,10 @@ export class Portion {
   }
 
   /**
-   * Runs `run`, which stands by itself, with as many as may be: again where only others were in its way, and with fewer where it takes too long.
+   * Runs `run`, which stands by itself, with as many things as may be. It is run again if only others were in its way, and with fewer if it
+   * takes too long.
    * @param signal ends it before the next try
-   * @throws the signal's reason, and when a single one takes too long
+   * @throws the signal's reason, and when a single thing takes too long
    */
   async run<T>(run: (size: number) => Promise<T>, signal?: AbortSignal): Promise<T> {
     for (;;) {

@@ -6,7 +6,10 @@ export interface PostgresHost {
   readonly port: number;
 }
 
-/** Where pg connects to: parameters of the URL and PG… variables may say so as well. Null where it does not understand the URL. */
+/**
+ * The host and port that pg connects to: the URL's parameters and PG… variables may set them as well. Null if pg does not understand the
+ * URL.
+ */
 export function postgresHost(databaseUrl: string): PostgresHost | null {
   try {
     const { host, port } = new pg.Client({ connectionString: databaseUrl });

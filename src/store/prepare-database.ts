@@ -6,7 +6,10 @@ import { findUnknownMigrations } from './migration-history.ts';
 import { ensurePartitions } from './partitions.ts';
 import { createPool } from './pools.ts';
 
-/** Enough for the time until those of a week are made: what keeps one of these from being attached is no reason not to start. */
+/**
+ * How many days ahead partitions are made at the start: enough until those of a week are made. If one of these cannot be attached, that is
+ * no reason not to start.
+ */
 const DAYS_AHEAD = 1;
 
 export interface PreparedDatabase {
@@ -37,7 +40,7 @@ export async function prepareDatabase(
     onError: () => {},
   });
   try {
-    // Before anything is changed.
+    // These come before anything is changed.
     await checkPooler(pool, areQueuesOnPostgres);
     await checkSession(pool);
     await migrate(databaseUrl, onWait);

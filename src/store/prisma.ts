@@ -5,7 +5,7 @@ import { Prisma, PrismaClient } from './generated/client.ts';
 export type { PrismaClient };
 export { Prisma };
 
-/** What the beginning of a transaction may take beside the wait for a connection, in ms. */
+/** How long the beginning of a transaction may take, beside the wait for a connection, in ms. */
 const BEGIN_MS = 1_200;
 
 /**

@@ -5,21 +5,22 @@ import { COLUMNS, type RejectionRow, type StoredRejection, toRejection } from '.
 const RENEWALS = 3;
 
 /**
- * Rejected messages that this process publishes now. No row is locked meanwhile: a broker may take its time, and others retry and discard
- * them. Until when they are taken stands in `publish_after`, which processes of earlier versions go by, too.
+ * A claim on rejected messages that this process publishes now. No row is locked meanwhile, because a broker may take its time, and others
+ * may retry and discard the messages. `publish_after` says until when they are claimed; processes of earlier versions heed it too.
  */
 export class PublishClaim {
   readonly messages: readonly StoredRejection[];
   readonly #pool: pg.Pool;
   readonly #claimMs: number;
   readonly #timer: NodeJS.Timeout;
-  /** What the claim is known by: whoever takes them once it has run out has another. */
+  /** What the claim is known by: whoever claims the messages after it has run out has another time. */
   #until: Date;
   #renewing: Promise<void> = Promise.resolve();
 
   /**
-   * Takes some that are to be published, oldest first; null: there are none.
-   * @param claimMs how long nobody else publishes them, unless this process goes on saying that it is at it: so long those of one that died wait
+   * Claims some messages that are to be published, oldest first; null: there are none.
+   * @param claimMs how long nobody else publishes them, unless this process renews the claim: so long those of a process that died have to
+   * wait
    */
   static async take(pool: pg.Pool, sourceNum: number, limit: number, claimMs: number): Promise<PublishClaim | null> {
     const { rows } = await pool.query<RejectionRow & { readonly publish_after: Date }>(
@@ -47,20 +48,20 @@ export class PublishClaim {
     }, claimMs / RENEWALS);
   }
 
-  /** Renews it no more: what became of the messages is to be noted. */
+  /** Stops renewing the claim, so that it can be noted what became of the messages. */
   async end(): Promise<void> {
     clearInterval(this.#timer);
     await this.#renewing;
   }
 
-  /** Whoever comes next may publish them. Where that cannot be said, once it has run out. */
+  /** Lets whoever comes next publish the messages. If that fails, they can once the claim has run out. */
   async giveBack(): Promise<void> {
     await this.end();
     await this.#setUntil('NULL').catch(() => {});
   }
 
   async #renew(): Promise<void> {
-    // What cannot be renewed runs out, and may be published twice: the next time may be in time.
+    // If renewing fails, the next time may still be in time. If the claim runs out, the messages may be published twice.
     await this.#setUntil(`now() + ${this.#claimMs} * interval '1 millisecond'`).catch(() => {});
   }
 

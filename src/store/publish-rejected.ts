@@ -3,16 +3,17 @@ import { plainArray } from './plain-array.ts';
 import { PublishClaim } from './publish-claim.ts';
 import type { StoredRejection } from './rejected-messages.ts';
 
-/** Messages that were not taken, by their ids, and why. */
+/** The ids of messages that were not taken, with the reasons. */
 export type NotTaken = ReadonlyMap<string, string>;
 
 const CLAIM_MS = 60_000;
-/** How long one that was not taken waits, so that the others pass: the older it is the longer. */
+/** How long a message that was not taken waits, so that others pass it: the older it is, the longer. */
 const LATER = `least(interval '1 day', greatest(interval '5 minutes', (now() - m.rejected_at) / 2))`;
 
 /**
- * Publishes some that are to be, oldest first, and notes that they were. When `publish` fails they stay to be published, at once, and when
- * the process dies a little later: each is published at least once. Those that it says were not taken wait a while, and hold nobody up.
+ * Publishes some messages that are to be published, oldest first, and notes it. If `publish` fails, they may be published again at once; if
+ * the process dies, once its claim has run out. So each is published at least once. Messages that `publish` reports as not taken wait a
+ * while, and hold up no others.
  * @returns how many were published, and those that were not taken.
  */
 export async function publishRejected(
@@ -34,7 +35,10 @@ export async function publishRejected(
   return { published: messages.length - notTaken.size, notTaken };
 }
 
-/** By their ids, whoever has them by now: what is published is published. One that another has noted as published stays so, one that was discarded is gone. */
+/**
+ * Notes the results by id, whoever has claimed the messages by now: what is published is published. A message that another process noted as
+ * published stays so, and one that was discarded is gone.
+ */
 async function note(pool: pg.Pool, messages: readonly StoredRejection[], notTaken: NotTaken): Promise<void> {
   await pool.query(
     `UPDATE rejected_messages AS m

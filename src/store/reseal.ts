@@ -14,10 +14,10 @@ export type ResealResult =
       readonly values: number;
       readonly resealed: number;
       readonly left: number;
-      /** Names the first of those that do not open and are of deleted endpoints: nobody needs them, and they are left as they are. */
+      /** Names the first values of deleted endpoints that cannot be opened: nobody needs them, and they are left as they are. */
       readonly skipped: readonly string[];
     }
-  /** Some values of others do not open with the keys at hand; nothing was changed. `problems` names the first of them. */
+  /** Some other values cannot be opened with the keys at hand, and nothing was changed. `problems` names the first of them. */
   | {
       readonly kind: 'refused';
       readonly values: number;
@@ -166,7 +166,7 @@ async function resealBatch(pool: pg.Pool, vault: Vault, source: Source, rows: re
   return rowCount ?? 0;
 }
 
-/** Whether it is to be sealed anew: not where it does not open, and nobody needs it. */
+/** Whether a value is to be sealed again: not if it cannot be opened and nobody needs it. */
 function isOutdated(vault: Vault, row: SealedRow, source: Source): boolean {
   return !vault.isCurrent(row.sealed) && !(row.is_deleted === true && openingProblem(vault, row, source) !== null);
 }

@@ -30,7 +30,8 @@ interface Looked extends OrderKey {
 }
 
 /**
- * Lets keys go on that wait for a dead letter which the receiver took after all: whoever wrote that died before it could do so (`resumeDelivered`).
+ * Resumes keys that wait for a dead letter which the receiver took after all: the process that recorded this died before it could resume
+ * them (`resumeDelivered`).
  * @param signal ends it after the statement that is under way
  * @returns how many keys
  */

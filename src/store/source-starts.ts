@@ -4,8 +4,8 @@ import type pg from 'pg';
 export type SourceStarts = Readonly<Record<string, readonly string[]>>;
 
 /**
- * Where the partitions of a source ended when it first began with what it consumes now, `scope`. Of processes that begin together one is
- * heard, and the others take what it found.
+ * Where the partitions of a source ended when it first began with what it consumes now, `scope`. If several processes begin together, what
+ * one of them found counts for all.
  * @param look finds where they end; not called where it is known
  */
 export async function recallStarts(
@@ -22,7 +22,7 @@ export async function recallStarts(
     JSON.stringify({ scope, ends: found }),
     scope,
   ]);
-  // Absent where the source is gone, or was changed in this moment: what was found holds for this session.
+  // Nothing is stored if the source is gone, or was changed at this moment: then what was found holds for this session.
   return (await read(pool, sourceNum, scope)) ?? found;
 }
 

@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import { plainArray } from './plain-array.ts';
 
-/** What one process says of its consumer of a source: JSON of its own making. */
+/** What one process reports of its consumer of a source: JSON of its own making. */
 export interface SourceReport {
   readonly sourceNum: number;
   readonly state: unknown;
@@ -14,11 +14,11 @@ export interface SourceStateRow {
   readonly seenAt: Date;
 }
 
-/** What was not heard of for longer than this is gone. */
+/** A process that was not heard of for longer than this is gone. */
 const FRESH = `interval '15 seconds'`;
 const KEPT = `interval '10 minutes'`;
 
-/** Says what the process's consumers do, and forgets what processes said that are long gone. One statement. */
+/** Reports what the process's consumers do, and forgets reports of processes that are long gone. One statement. */
 export async function reportStates(pool: pg.Pool, process: string, reports: readonly SourceReport[]): Promise<void> {
   await pool.query({
     name: 'report-source-states',
@@ -43,7 +43,7 @@ export async function forgetStates(pool: pg.Pool, process: string): Promise<void
   await pool.query('DELETE FROM source_states WHERE process = $1', [process]);
 }
 
-/** What processes said lately of these sources. */
+/** What processes reported lately of these sources. */
 export async function readStates(pool: pg.Pool, sourceNums: readonly number[]): Promise<readonly SourceStateRow[]> {
   const { rows } = await pool.query<{ source_num: number; process: string; state: unknown; seen_at: Date }>(
     `SELECT source_num, process, state, seen_at FROM source_states

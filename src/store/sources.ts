@@ -24,7 +24,7 @@ export interface SourceRecord {
   readonly id: string;
   readonly name: string;
   readonly type: string;
-  /** What is written in the file of sources is changed there. */
+  /** Where it was made: one of the file of sources is changed there. */
   readonly origin: 'api' | 'file';
   /** Without its secrets. */
   readonly config: Readonly<Record<string, unknown>>;
@@ -98,7 +98,7 @@ export async function findSource(
   return found === null ? null : toSource(found);
 }
 
-/** Every source that is to be consumed or is paused, opened. One whose secrets do not open has none. */
+/** Every source that is to be consumed or is paused, with its secrets opened. One whose secrets cannot be opened has none. */
 export async function openSources(
   prisma: PrismaClient,
   vault: Vault,
@@ -182,7 +182,7 @@ async function changeSource(
   row: Row & { readonly id: string },
   { type, plain, secrets }: { readonly type: string } & SourceDescription,
 ): Promise<void> {
-  // Those that do not open are none of the file's, which replace them.
+  // Secrets that cannot be opened differ from those of the file, which replace them.
   const known = unlessUnreadable(() => openSecrets(vault, row));
   const isSame = sameJson(row.config, plain) && sameJson(known, secrets) && row.type === type;
   if (isSame) return;
@@ -198,7 +198,7 @@ async function changeSource(
 /** @returns whether it was there: another may have deleted it since it was looked for */
 async function markDeleted(transaction: Transaction, id: string, actor: string): Promise<boolean> {
   const now = await transactionTime(transaction);
-  // What is deleted needs its secrets no more.
+  // A deleted source does not need its secrets any more.
   const data = { deletedAt: now, updatedAt: now, secretsSealed: null };
   const { count } = await transaction.source.updateMany({ where: { id, deletedAt: null }, data });
   if (count > 0) await audit(transaction, actor, 'source.deleted', id, {});

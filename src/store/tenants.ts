@@ -96,7 +96,7 @@ export async function findTenant(prisma: PrismaClient, id: string): Promise<Tena
   return found === null ? null : toTenant(found);
 }
 
-/** Of all that ever were, deleted ones included. */
+/** How many tenants there ever were, deleted ones included. */
 export function countTenants(prisma: PrismaClient): Promise<number> {
   return prisma.tenant.count();
 }

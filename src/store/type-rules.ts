@@ -37,11 +37,11 @@ export async function loadTypeRules(pool: pg.Pool, tenantNum: number): Promise<S
   return rows[0] === undefined ? null : toRules(rows[0]);
 }
 
-/** What is read together with others': past it a tenant is read by itself, so that none of them waits for one that has much. */
+/** How many versions a tenant may have to be read together with others. One with more is read alone, so that no other waits for it. */
 const FEW_VERSIONS = 200;
 
 /**
- * The same of several tenants in one statement, which is short whoever they are: of one that has much it only says so.
+ * The rules of several tenants in one statement, which is short whoever they are: of a tenant that has many it says only that.
  * @returns by number; absent: unknown
  */
 export async function loadLightTypeRules(

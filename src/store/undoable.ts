@@ -1,6 +1,6 @@
 import type { PrismaClient, Transaction } from './prisma.ts';
 
-/** Ends a transaction with a result and without a trace. */
+/** Thrown to end a transaction with a result, but without a trace. */
 class Undone extends Error {
   readonly result: unknown;
 
@@ -11,9 +11,9 @@ class Undone extends Error {
 }
 
 /**
- * Runs `work` in one transaction. Where there turns out to be nothing to change, or nothing may be changed, `work` calls `undo` with the
- * result, so that what it wrote until then is gone as well: versions that rise with each change, above all, for which events under way are
- * matched and checked anew.
+ * Runs `work` in one transaction. When `work` finds that nothing is to be changed, or may be, it calls `undo` with the result, and what it
+ * has written until then is undone. That matters most for versions that rise with each change, for which events under way are matched and
+ * checked anew.
  */
 export async function undoable<T>(
   prisma: PrismaClient,

@@ -4,8 +4,8 @@ import { UNEXPANDED } from './expansions.ts';
 import type { Queryable } from './in-transaction.ts';
 
 /**
- * Takes one delivery out of what is still to be expanded, for the caller to do something else with it. Waits for a worker that is at the
- * event: a statement after this one sees in the mailbox what that has written.
+ * Takes one delivery out of what is still to be expanded, so that the caller can do something else with it. Waits for a worker that is
+ * expanding the event: a later statement sees in the mailbox what that has written.
  * @returns false when it is not there (any more)
  */
 export async function takeUnexpanded(

@@ -46,9 +46,9 @@ export interface TooMuchText {
 }
 
 /**
- * Changes settings; those that already are as asked count as absent, and when nothing is left, nothing is written. What does not
- * open is as nothing that could be asked for, so that whatever is sent takes its place. Another signature scheme gets a new secret, and the
- * old ones are void at once: they cannot sign in the new scheme.
+ * Changes settings. Those that are already as asked count as absent, and if none is left, nothing is written. What cannot be decrypted
+ * equals nothing, so that whatever is sent replaces it. Another signature scheme gets a new secret, and the old ones are void at once: they
+ * cannot sign in the new scheme.
  * @returns null when the tenant has no endpoint of this id.
  */
 export async function updateEndpoint(
@@ -141,7 +141,7 @@ function changesOf(
   return Object.fromEntries(Object.entries(patch).filter(isChange)) as EndpointPatch;
 }
 
-/** A password that does not open is not in the destination. */
+/** The settings as far as they are known. Headers that cannot be decrypted are left out; a password is not in the destination then. */
 function knownOf(before: Endpoint): EndpointPatch {
   if (!before.unreadable.includes('headers')) return before;
   const { headers: _, ...known } = before;
@@ -153,7 +153,7 @@ function reasonOf({ enabled }: EndpointPatch, caller: Caller): { disabledReason?
   return { disabledReason: enabled ? null : disabledBy(caller) };
 }
 
-/** Another receiver has agreed to nothing yet. */
+/** The columns of validation that change: another receiver has agreed to nothing yet. */
 function validationOf(before: Endpoint, { destination, validation }: EndpointPatch) {
   if (validation === undefined && (destination === undefined || before.validation === 'none')) return {};
   return { ...validationColumns(validation ?? before.validation), validationEpoch: { increment: 1 } };

@@ -1,12 +1,12 @@
 import type { Validation } from '../domain/endpoint.ts';
 import type { EndpointRow } from './endpoint-rows.ts';
 
-/** How far a receiver's agreement to deliveries is. */
+/** Whether a receiver has agreed to get deliveries. */
 export interface ValidationStatus {
   readonly state: 'pending' | 'validated' | 'refused';
   /** Why it is not validated, for people. */
   readonly detail: string | null;
-  /** Questions since it was last to be asked for. */
+  /** How often it was asked since it was last decided that it is to be asked. */
   readonly tries: number;
   readonly validatedAt: Date | null;
   /** Requests a minute that the receiver allows; null: any number. */
@@ -16,7 +16,7 @@ export interface ValidationStatus {
 /** The columns of an endpoint whose receiver is to be asked, at once, whatever it said before. */
 export function toBeAsked() {
   const forgotten = { validationDetail: null, validatedAt: null, validatedOrigin: null, allowedPerMinute: null };
-  // Long due: no clock but Postgres's is asked.
+  // Due long ago, so that no clock but Postgres's has to be asked.
   return { ...forgotten, validationState: 'pending', validationTries: 0, validationDueAt: new Date(0) };
 }
 
