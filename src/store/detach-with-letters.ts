@@ -3,6 +3,7 @@ import type pg from 'pg';
 import { DECISION } from './codes.ts';
 import { keepTogether } from './copy-dead-letters.ts';
 import { isDeadlockOrTimeout, isStatementTimeout } from './lock-errors.ts';
+import { withShortWaits } from './short-waits.ts';
 
 /** How long everybody may have to wait behind the detachment, which waits for readers of the parent, in ms. */
 const LOCK_MS = 200;
@@ -11,30 +12,30 @@ const MAX_TRIES = 5;
 const MOST_LETTERS = 20_000;
 
 /**
- * Moves a day's dead letters from the log to where they are kept and detaches the day, all at one moment: whoever looks finds each of them
- * in one place. What is written to the day meanwhile waits; that is what ends late of events of that age, and rare.
- * @returns false when it could not have the tables for itself, or the dead letters are too many for one transaction or take too long: nothing was
- * changed then
+ * Moves a day's dead letters from the log to where they are kept, and detaches the day, all at one moment: whoever looks finds each of them
+ * in one place. What is to be written to the day meanwhile waits: only what ends late of events of that age, which is rare.
+ * @returns false when it could not have the tables for itself, or the dead letters are too many for one transaction or take too long:
+ * nothing was changed then
  */
 export async function detachWithLetters(client: pg.ClientBase, parent: string, name: string): Promise<boolean> {
-  await client.query('BEGIN');
   try {
-    await client.query(`SET LOCAL lock_timeout = ${LOCK_MS}`);
-    await client.query(`LOCK TABLE "${name}" IN SHARE MODE`);
-    await client.query('SET LOCAL lock_timeout = DEFAULT');
-    const isMovable = await hasFewLetters(client, name);
-    if (isMovable) {
-      await keepTogether(client, name);
-      await client.query(`SET LOCAL lock_timeout = ${LOCK_MS}`);
-      await detach(client, parent, name);
-    }
-    await client.query('COMMIT');
-    return isMovable;
+    return await withShortWaits(client, () => moveAndDetach(client, parent, name), LOCK_MS);
   } catch (error) {
-    await client.query('ROLLBACK');
     if (isDeadlockOrTimeout(error) || isStatementTimeout(error)) return false;
     throw error;
   }
+}
+
+/** @returns false where the dead letters are too many */
+async function moveAndDetach(client: pg.ClientBase, parent: string, name: string): Promise<boolean> {
+  await client.query(`LOCK TABLE "${name}" IN SHARE MODE`);
+  // Only what is to be written to this day waits behind the copying.
+  await client.query('SET LOCAL lock_timeout = DEFAULT');
+  if (!(await hasFewLetters(client, name))) return false;
+  await keepTogether(client, name);
+  await client.query(`SET LOCAL lock_timeout = ${LOCK_MS}`);
+  await detach(client, parent, name);
+  return true;
 }
 
 async function hasFewLetters(client: pg.ClientBase, name: string): Promise<boolean> {

@@ -8,8 +8,8 @@ export type Queryable = Pick<pg.ClientBase, 'query'>;
 const MAX_TRIES = 4;
 
 /**
- * Runs `work` in one READ COMMITTED transaction: all of it is kept, or, when it throws, nothing. Where it stood in a deadlock it is run
- * again, so that it must do nothing but what the transaction undoes.
+ * Runs `work` in one READ COMMITTED transaction: all of it is kept or, when it throws, nothing. After a deadlock or a serialization failure
+ * it is run again, so that it must do nothing that the transaction does not undo.
  */
 export async function inTransaction<T>(pool: pg.Pool, work: (client: pg.ClientBase) => Promise<T>): Promise<T> {
   for (let tries = 1; ; tries++) {

@@ -10,13 +10,13 @@ const LOCK_MS = 2_000;
 export const WITH_SHORT_WAITS = `(SELECT set_config('lock_timeout', '${LOCK_MS}', true)) IS NOT NULL`;
 
 /**
- * Runs `work` in a transaction in which a wait for a lock ends after two seconds (55P03), so that `statement_timeout` (57014) tells of
+ * Runs `work` in a transaction in which a wait for a lock ends after `lockMs` (55P03), so that `statement_timeout` (57014) tells of
  * statements that take long by themselves. All of the work is kept or, when it throws, nothing.
  * @param client outside a transaction
  */
-export async function withShortWaits<T>(client: pg.ClientBase, work: () => Promise<T>): Promise<T> {
+export async function withShortWaits<T>(client: pg.ClientBase, work: () => Promise<T>, lockMs = LOCK_MS): Promise<T> {
   try {
-    await client.query(`BEGIN; SET LOCAL lock_timeout = ${LOCK_MS}`);
+    await client.query(`BEGIN; SET LOCAL lock_timeout = ${lockMs}`);
     const result = await work();
     await client.query('COMMIT');
     return result;

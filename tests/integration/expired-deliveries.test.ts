@@ -720,7 +720,7 @@ async function underWay(id: string, tried = 0) {
 async function dropWith(run: () => Promise<unknown>): Promise<void> {
   let isDone = false;
   const slow = through(async (text, go) => {
-    if (text === 'BEGIN' && !isDone) {
+    if (text.startsWith('LOCK TABLE') && !isDone) {
       isDone = true;
       await run();
     }
