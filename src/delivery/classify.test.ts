@@ -49,6 +49,15 @@ test('a detail is one bounded line, whatever the other side put into it', () => 
   expect(detail.length).toBeLessThan(400);
 });
 
+test.each([
+  ['ERR_SSL_WRONG_VERSION_NUMBER', 'wrong version number', '', 'what answers on this port does not speak TLS'],
+  ['EPROTO', 'wrong version number', 'write EPROTO ', 'write EPROTO what answers on this port does not speak TLS'],
+  ['ERR_SSL_BAD_LENGTH', 'bad length', '', 'bad length'],
+])('of what OpenSSL says with %s, neither addresses in memory nor paths are told', (code, reason, before, expected) => {
+  const said = `40339CDE477F0000:error:0A00010B:SSL routines:f:${reason}:../deps/openssl/openssl/ssl/a.c:78:\n`;
+  expect(classify(failed(code, before + said))).toMatchObject({ reason: 'tls', detail: `${expected} (${code})` });
+});
+
 test('what is thrown and is no error is still a value', () => {
   for (const thrown of [undefined, null, 'text', {}]) expect(classify(thrown)).toMatchObject({ kind: 'unreachable' });
 });

@@ -1,4 +1,5 @@
 import type { UnreachableReason } from '../domain/outcome.ts';
+import { tlsText } from '../domain/tls-text.ts';
 
 /** Why an attempt got no answer: the part of an `Outcome` that is not timing. `detail` is one line for people. */
 export type Failure =
@@ -34,7 +35,7 @@ export function classify(error: unknown): Failure {
   const known = KNOWN.get(code);
   if (known !== undefined) return unreachable(known[0], `${known[1]} (${code})`);
   if (code === 'UND_ERR_SOCKET') return classifySocketError(message);
-  if (isTlsCode(code)) return unreachable('tls', `${oneLine(message) || 'TLS failed'} (${code})`);
+  if (isTlsCode(code)) return unreachable('tls', `${oneLine(tlsText(message)) || 'TLS failed'} (${code})`);
   if (name === PARSER_ERROR) return unreachable('protocol', `${oneLine(message)} (${name})`);
   if (code.startsWith('UND_ERR_'))
     return unreachable('protocol', `request could not be made: ${oneLine(message)} (${code})`);

@@ -98,6 +98,17 @@ test('TLS is not downgraded below 1.2', async () => {
   expect(await rig.deliver(`https://receiver.test:${receiver.port}/`)).toMatchObject({
     kind: 'unreachable',
     reason: 'tls',
+    detail: expect.stringContaining('the two sides have no version of TLS in common'),
+  });
+});
+
+test('a receiver that has no cipher in common with us refuses the handshake', async () => {
+  await using receiver = await tlsReceiver('localhost', { maxVersion: 'TLSv1.2', ciphers: 'AES128-SHA' });
+  await using rig = trusting();
+  expect(await rig.deliver(`https://receiver.test:${receiver.port}/`)).toMatchObject({
+    kind: 'unreachable',
+    reason: 'tls',
+    detail: expect.stringContaining('the other side refused the TLS handshake'),
   });
 });
 
@@ -127,18 +138,20 @@ test('a handshake that hangs times out within the time to connect', async () => 
   server.close();
 });
 
-test('a receiver that does not speak TLS, or hangs up, is unreachable for its TLS', async () => {
-  for (const greet of ['HTTP/1.1 400 Bad Request\r\n\r\n', '']) {
-    const server = createTcpServer((socket) => {
-      socket.on('error', () => {});
-      socket.once('data', () => socket.end(greet));
-    });
-    const port = await listen(server);
-    await using rig = trusting();
-    expect(await rig.deliver(`https://receiver.test:${port}/`), greet).toMatchObject({
-      kind: 'unreachable',
-      reason: 'tls',
-    });
-    server.close();
-  }
+test.each([
+  ['does not speak TLS', 'HTTP/1.1 400 Bad Request\r\n\r\n', 'what answers on this port does not speak TLS'],
+  ['hangs up', '', 'TLS handshake failed: connection was reset'],
+])('a receiver that %s is unreachable for its TLS', async (_what, greet, detail) => {
+  const server = createTcpServer((socket) => {
+    socket.on('error', () => {});
+    socket.once('data', () => socket.end(greet));
+  });
+  const port = await listen(server);
+  await using rig = trusting();
+  expect(await rig.deliver(`https://receiver.test:${port}/`)).toMatchObject({
+    kind: 'unreachable',
+    reason: 'tls',
+    detail: expect.stringMatching(new RegExp(`^${detail} \\(\\w+\\)$`)),
+  });
+  server.close();
 });

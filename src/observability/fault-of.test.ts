@@ -30,3 +30,8 @@ test('of a long text the start is told, and no part of a URL that goes on behind
   expect(told).toBe(`${words.trimEnd()}…`);
   expect(redact('a+'.repeat(10_000))).toBe('…');
 });
+
+test('of what OpenSSL says, the reason is told', () => {
+  const said = '40339CDE477F0000:error:0A00010B:SSL routines:f:bad length:../deps/openssl/openssl/ssl/a.c:78:\n';
+  expect(redact(`Connection failed. ${said}`)).toBe('Connection failed. bad length');
+});

@@ -1,3 +1,5 @@
+import { tlsText } from '../domain/tls-text.ts';
+
 /** What the client of Postgres says without a code where the server does not answer: where in the code that was tells nothing. */
 const AWAY = /^(?:timeout expired|timeout exceeded when trying to connect|Connection terminated.*|Query read timeout)$/;
 
@@ -23,7 +25,7 @@ const MAX_LENGTH = 4_000;
 
 /** What stands before the last @ of a URL goes, as passwords hold slashes and @ where nobody encoded them; and its query, which may hold a token. */
 export function redact(text: string): string {
-  return shortened(text)
+  return tlsText(shortened(text))
     .replace(/\b([a-z+]{1,20}:\/\/)[^\s"']*@/gi, '$1***@')
     .replace(/\b([a-z+]{1,20}:\/\/[^\s"'?]*)\?[^\s"']*/gi, '$1?***')
     .replace(/\b(wh[a-z]{2,3}_|ph[ko]_)[A-Za-z0-9+/=_-]+/g, '$1***');

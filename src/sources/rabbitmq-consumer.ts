@@ -4,6 +4,7 @@ import { openRabbitmq, type RabbitmqLink } from '../brokers/rabbitmq-link.ts';
 import { rabbitmqOptions } from '../brokers/rabbitmq-options.ts';
 import type { RabbitmqSource } from '../config/source-schema.ts';
 import { storableText } from '../domain/storable-text.ts';
+import { tlsText } from '../domain/tls-text.ts';
 import type { Consumer, ConsumerState } from './consumer.ts';
 import type { Intake } from './intake.ts';
 import { QueuePump } from './queue-pump.ts';
@@ -193,6 +194,6 @@ function textOf(error: unknown): string {
     message = String(error),
   } = error instanceof Error ? (error as NodeJS.ErrnoException) : {};
   // Others say all that is to be said themselves: why messages cannot be stored, for one.
-  const text = name.startsWith('AMQP') ? amqpText(code, message) : message || code || 'unknown error';
+  const text = name.startsWith('AMQP') ? amqpText(code, message) : tlsText(message) || code || 'unknown error';
   return storableText(text, LONGEST_TEXT);
 }
