@@ -102,7 +102,8 @@ test.each([
   ['wants credentials', 'HTTP/1.1 407 Proxy Authentication Required\r\n\r\n', '407'],
   ['speaks something else', 'SSH-2.0-OpenSSH\r\n\r\n', 'not HTTP'],
   ['hangs up', '', 'closed before an answer'],
-  ['adds a body to the tunnel', 'HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 200 OK\r\n\r\n', 'body'],
+  ['answers with a page', 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello', 'body'],
+  ['answers with a page in chunks', 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello', 'body'],
 ])('a proxy that %s is a fault of our own', async (_what, answer, detail) => {
   proxy.answer = answer;
   await using rig = rigOf();
@@ -112,6 +113,37 @@ test.each([
     ours: 'proxy',
     detail: expect.stringMatching(`^egress proxy: .*${detail}`),
   });
+});
+
+test.each(['http', 'https'])(
+  'a receiver that speaks first fares through the proxy as it does without, over %s, also where its words come with the answer of the proxy',
+  async (scheme) => {
+    const banner = 'SSH-2.0-OpenSSH_9.2\r\n';
+    const speaksFirst = createTcpServer((socket) =>
+      socket
+        .on('error', () => {})
+        .resume()
+        .end(banner),
+    );
+    const url = `${scheme}://127.0.0.1:${await listen(speaksFirst)}/`;
+    await using direct = deliveryRig();
+    const expected = { ...(await direct.deliver(url)), timing: expect.anything() };
+    expect(expected).toMatchObject({ kind: 'unreachable', reason: scheme === 'http' ? 'protocol' : 'tls' });
+    await using rig = rigOf();
+    for (const head of ['HTTP/1.1 200 OK\r\n\r\n', 'HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n']) {
+      proxy.answer = head + banner;
+      expect(await rig.deliver(url)).toEqual(expected);
+    }
+    await new Promise((resolve) => speaksFirst.close(resolve));
+  },
+);
+
+test('what a receiver says at once is kept for TLS, byte for byte, where it comes with the answer of the proxy', async () => {
+  const fatalInternalError = '\x15\x03\x03\x00\x02\x02\x50';
+  proxy.answer = `HTTP/1.1 200 OK\r\n\r\n${fatalInternalError}`;
+  await using rig = rigOf();
+  const outcome = await rig.deliver('https://receiver.test/');
+  expect(outcome).toMatchObject({ reason: 'tls', detail: expect.stringContaining('ALERT_INTERNAL_ERROR') });
 });
 
 test.each([400, 404, 500, 501, 502, 503])(

@@ -26,6 +26,8 @@ export interface TunnelTarget {
 }
 
 const MAX_HEAD_BYTES = 16_384;
+/** The head of a web server that knows no CONNECT and has a page for whatever it is asked. A tunnel has neither (RFC 9110 §9.3.6). */
+const ANNOUNCES_BODY = /\r\n(?:content-length:[ \t]*0*[1-9]|transfer-encoding:)/i;
 
 /** @param url as `EGRESS_PROXY_URL` is checked to be: `http://user:password@host:port` */
 export function readEgressProxy(url: string | undefined): EgressProxy | null {
@@ -119,11 +121,21 @@ function readHead(socket: Socket, settle: (failure: Failure | null) => void): vo
     socket.pause();
     const status = end === -1 ? undefined : /^HTTP\/1\.[01] (\d{3})/.exec(head)?.[1];
     if (status === undefined) settle(ours('its answer is not HTTP'));
-    // A receiver never speaks first, so that whatever follows the head is none of its.
-    else if (status.startsWith('2') && head.length > end + 4) settle(ours('it answered CONNECT with a body'));
-    else settle(failureOf(Number(status)));
+    else settle(failureOf(Number(status)) ?? failureOfRest(head, end + 4));
+    if (end !== -1) putBack(socket, head.slice(end + 4));
   };
   socket.on('data', onData);
+}
+
+/** What follows the head of a tunnel is the receiver's, of whom hostile ones and servers of other protocols speak first, unless the head says that it is a body. */
+function failureOfRest(head: string, headLength: number): Failure | null {
+  const isBody = head.length > headLength && ANNOUNCES_BODY.test(head.slice(0, headLength));
+  return isBody ? ours('it answered CONNECT with a body') : null;
+}
+
+/** Only once the tunnel is handed over: undici would connect anew, without an end, where there is something to read before it has written its request. */
+function putBack(socket: Socket, rest: string): void {
+  if (rest !== '' && !socket.destroyed) socket.unshift(Buffer.from(rest, 'latin1'));
 }
 
 /**
