@@ -192,6 +192,50 @@ test('whoever waits so tries the next address as soon as its own fails', () => {
   expect([open(), outcomes]).toEqual(['b', []]);
 });
 
+test('whoever waits so tries the next address as soon as any fails, and that has its share of the time', () => {
+  const { turn, open } = turnsOf(4, { withinMs: 4_000, extra: extraSockets(1) });
+  turn('a').enterHandshake();
+  vi.advanceTimersByTime(1_000);
+  turn('b').enterHandshake();
+  vi.advanceTimersByTime(1_200);
+  expect(open()).toBe('ab');
+  turn('a').fail(RESET);
+  expect([open(), vi.getTimerCount()]).toEqual(['bc', 1]);
+  vi.advanceTimersByTime(899);
+  expect(open()).toBe('bc');
+  vi.advanceTimersByTime(1);
+  expect(open()).toBe('bd');
+});
+
+test('where the socket of the one that failed goes to somebody else, it waits on', () => {
+  const extra = extraSockets(1);
+  const { turn, open, outcomes } = turnsOf(3, { withinMs: 3_000, extra });
+  turn('a').enterHandshake();
+  vi.advanceTimersByTime(1_000);
+  turn('b').enterHandshake();
+  vi.advanceTimersByTime(1_100);
+  extra.take = () => false;
+  turn('a').fail(RESET);
+  expect([open(), vi.getTimerCount()]).toEqual(['b', 1]);
+  turn('b').fail(RESET);
+  expect([open(), vi.getTimerCount()]).toEqual(['c', 0]);
+  turn('c').fail(RESET);
+  expect(outcomes).toEqual([RESET]);
+});
+
+test('whoever waits so tries no other after a failure that is of no one address', () => {
+  const { turn, open, outcomes } = turnsOf(3, { withinMs: 3_000, extra: extraSockets(1) });
+  turn('a').enterHandshake();
+  vi.advanceTimersByTime(1_000);
+  turn('b').enterHandshake();
+  vi.advanceTimersByTime(1_100);
+  turn('a').failForAll(BLOCKED);
+  vi.advanceTimersByTime(4_000);
+  expect([open(), outcomes, vi.getTimerCount()]).toEqual(['b', [], 0]);
+  turn('b').fail(RESET);
+  expect(outcomes).toEqual([BLOCKED]);
+});
+
 test('for a fourth one that is silent is given up, be it the first, rather than a handshake cut off', () => {
   const { turn, open } = turnsOf(5, { withinMs: 5_000 });
   vi.advanceTimersByTime(1_000);

@@ -38,7 +38,7 @@ const SILENT = unreachable('timeout', 'no connection to an address within its sh
  * Connects to the first of some addresses that makes it to the end: the next is tried when one fails, or has used up its share of the time. That one
  * goes on beside the next (as RFC 8305 §5 has it): what is slow at all of them would never come to its end otherwise, nor would what is slow at the one
  * that this host can try. Where there is no extra socket left for that, one that is silent is given up for the next; who has none but such as are in the
- * TLS handshake goes on with them, and asks again after another share. Whatever lost is destroyed.
+ * TLS handshake goes on with them, and asks again when one fails, or after another share. Whatever lost is destroyed.
  *
  * Calls back at most once. Where none makes it, the failure is that of the last which this host could try: without IPv6 of its own, for one, it could
  * try none of a receiver's IPv6 addresses, which says nothing of the receiver. A failure that is of no one address (`failForAll`) comes before all.
@@ -50,6 +50,8 @@ export class Turns {
   readonly #running: Turn[] = [];
   /** After which the next comes. */
   #current: Turn | null = null;
+  /** There was no room for the next when it was to be tried. */
+  #waitsForRoom = false;
   #next = 0;
   /** What counts of those that have failed. */
   #failure: Failure | null = null;
@@ -86,6 +88,8 @@ export class Turns {
 
   #advance(): void {
     const { destination, open } = this.#options;
+    this.#current?.endShare();
+    this.#waitsForRoom = false;
     if (this.#next === destination.addresses.length) {
       this.#current = null;
       return;
@@ -93,6 +97,7 @@ export class Turns {
     if (!this.#makeRoom()) {
       this.#current = this.#running.at(-1)!;
       this.#current.beginShare();
+      this.#waitsForRoom = true;
       return;
     }
     const turn = new Turn(destination, destination.addresses[this.#next++]!, this.#events);
@@ -139,7 +144,7 @@ export class Turns {
       if (turn.isInHandshake) this.#cutOff++;
       if (isOfAll || this.#counts(failure)) this.#failure = failure;
       if (isOfAll || this.#cutOff === MOST_CUT_OFF) this.#decide();
-      if (turn === this.#current) this.#advance();
+      if (turn === this.#current || this.#waitsForRoom) this.#advance();
       if (this.#running.length === 0) this.#callback(this.#failure, null);
     },
     opened: (turn, socket) => {
@@ -217,6 +222,11 @@ class Turn {
   beginShare(): void {
     const shareMs = this.#events.shareMs();
     if (shareMs !== null) this.#limit(shareMs);
+  }
+
+  /** The next is tried before it is over. */
+  endShare(): void {
+    this.#share?.clear();
   }
 
   /** Where it had all the time that there is, it has the least share from when it began. */
