@@ -184,7 +184,7 @@ export const variables = {
   CONNECT_TIMEOUT_SECONDS: variable(
     integer(1, 30, 'seconds'),
     5,
-    'Time for DNS, TCP and TLS, within the total: no larger than `DELIVERY_TIMEOUT_SECONDS`. The addresses of a name share it, half a second each at the least, so that of more than two for each second some may not be tried: when one has refused, the next is tried, and when one has not made it in its share, the next is tried beside it. After three that cut the TLS handshake off no other is tried. Where an endpoint has a shorter `timeout_seconds`, a connection that takes longer than that is still made (two at a time for each receiver), for a delivery that begins meanwhile or within four seconds after.',
+    'Time for DNS, TCP and TLS, within the total: no larger than `DELIVERY_TIMEOUT_SECONDS`. The addresses of a name share it, half a second each at the least, so that of more than two for each second some may not be tried: when one has refused, the next is tried, and when one has not made it in its share, the next is tried beside it. After three that cut the TLS handshake off no other is tried. Where an endpoint has a shorter `timeout_seconds`, a connection that takes longer than that is still made (two at a time for each receiver, 256 in all; of one tenant never more than are left for the others), for a delivery that begins meanwhile or within four seconds after.',
   ),
   MAX_CONNECTIONS_PER_ORIGIN: variable(
     integer(1, 4096, 'connections'),

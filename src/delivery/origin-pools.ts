@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import { Client, type Dispatcher, Pool } from 'undici';
 import type { ConnectTiming, Dialling, GuardedConnector } from './guarded-connector.ts';
 import { passUnaskedContinue } from './unasked-continue.ts';
-import { UnclaimedDials } from './unclaimed-dials.ts';
+import { UnclaimedDials, unclaimedRoom } from './unclaimed-dials.ts';
 
 /** What is known of the connection that a request goes out on. `fresh` until a request has taken its timing. */
 export interface Connection extends ConnectTiming {
@@ -69,7 +69,7 @@ export function createOriginPools(options: OriginPoolsOptions): OriginPools {
   const pools = new Set<OriginPool>();
   // Looked into for each request: a key of both parts would be a new string each time.
   const byTenant = new Map<number, Map<string, OriginPool>>();
-  const unclaimedTotal = { dials: 0, bytes: 0 };
+  const room = unclaimedRoom();
 
   function drop(entry: OriginPool): void {
     const { tenantNum, origin } = entry;
@@ -93,7 +93,7 @@ export function createOriginPools(options: OriginPoolsOptions): OriginPools {
 
   function open(origin: string, tenantNum: number, now: number): OriginPool {
     if (pools.size >= options.maxOrigins) makeRoom();
-    const unclaimed = new UnclaimedDials(unclaimedTotal);
+    const unclaimed = new UnclaimedDials(room, tenantNum);
     const pool = openPool(origin, tenantNum, options, unclaimed);
     const entry = {
       origin,

@@ -45,13 +45,13 @@ function endlessResolver(): Resolver & { asked: number } {
   };
 }
 
-/** Finds the name of its receivers for the first who asks, when told to, and for nobody else. */
-function lateResolver() {
+/** Finds this name for the first who asks for it, when told to, and nothing else. */
+function lateResolver(late: string) {
   const { promise, resolve } = Promise.withResolvers<void>();
   let asked = 0;
   const resolver: Resolver = {
-    resolve: async () => {
-      await (asked++ === 0 ? promise : new Promise(() => {}));
+    resolve: async (name) => {
+      await (name === late && asked++ === 0 ? promise : new Promise(() => {}));
       return { ok: true, addresses: ['127.0.0.1'] };
     },
     close() {},
@@ -61,7 +61,7 @@ function lateResolver() {
 
 test('a connection that takes longer than its request has is made all the same, and the next goes out on it', async () => {
   await using receiver = await rawReceiver((socket) => socket.write(ok()));
-  const { resolver, find } = lateResolver();
+  const { resolver, find } = lateResolver('late.test');
   await using rig = deliveryRig({ connectTimeoutMs: LONG_MS, resolver });
   const url = `http://late.test:${receiver.port}/`;
   expect(await rig.deliver(url, { timeoutMs: 50 })).toMatchObject({ reason: 'timeout' });
@@ -162,7 +162,7 @@ test('the bodies of requests whose time ran out are let go of while others keep 
 
 test.each([
   ['two of one receiver', 8, 2, () => 'http://dead.test/'],
-  ['of 4 MiB in all', 6, 1024 * 1024, (i: number) => `http://dead${i}.test/`],
+  ['half of 4 MiB of one tenant', 8, 1024 * 1024, (i: number) => `http://dead${i}.test/`],
 ])(
   'of the connections in the making for requests that are over no more go on than %s: undici holds the body of each',
   async (_what, expected, bytes, urlOf) => {
@@ -184,5 +184,23 @@ test.each([
     await until(() => resolver.asked === 10);
     collectGarbage();
     expect(freed).toBe(expected);
+  },
+);
+
+test.each([
+  ['of their number', 300, 2],
+  ['of their memory', 16, 256 * 1024],
+])(
+  'of the connections that go on so one tenant, however many it has, leaves others some, as to the bound %s',
+  async (_what, count, bytes) => {
+    await using receiver = await rawReceiver((socket) => socket.write(ok()));
+    const { resolver, find } = lateResolver('late.test');
+    await using rig = deliveryRig({ connectTimeoutMs: LONG_MS, resolver });
+    const request = { body: Buffer.alloc(bytes, '{}'), timeoutMs: 50 };
+    await Promise.all(Array.from({ length: count }, (_, i) => rig.deliver(`http://dead${i}.test/`, request)));
+    const outcome = await rig.deliver(`http://late.test:${receiver.port}/`, { ...request, tenantNum: 2 });
+    expect(outcome).toMatchObject({ reason: 'timeout' });
+    find();
+    await until(() => receiver.connections.length === 1);
   },
 );

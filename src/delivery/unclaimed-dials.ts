@@ -1,4 +1,5 @@
 import type { Dialling } from './guarded-connector.ts';
+import { TenantShares } from './tenant-shares.ts';
 
 /** Of one pool: whoever comes next needs one connection, and who comes meanwhile another. */
 const MOST_OF_POOL = 2;
@@ -9,10 +10,14 @@ const MOST_OF_POOL = 2;
 const MOST = 256;
 const MOST_BYTES = 4 * 1024 * 1024;
 
-/** What those of all pools take together. */
-export interface UnclaimedTotal {
-  dials: number;
-  bytes: number;
+/** What those of all pools may take together: their tenants share it. */
+export interface UnclaimedRoom {
+  readonly dials: TenantShares;
+  readonly bytes: TenantShares;
+}
+
+export function unclaimedRoom(): UnclaimedRoom {
+  return { dials: new TenantShares(MOST), bytes: new TenantShares(MOST_BYTES) };
 }
 
 /**
@@ -20,24 +25,27 @@ export interface UnclaimedTotal {
  * last has a connection for the next one; but not at the cost of a request that finds no other place, nor of memory.
  */
 export class UnclaimedDials {
-  readonly #total: UnclaimedTotal;
+  readonly #room: UnclaimedRoom;
+  readonly #tenantNum: number;
   /** With the bytes of each one's request. */
   readonly #dials = new Map<Dialling, number>();
 
-  constructor(total: UnclaimedTotal) {
-    this.#total = total;
+  constructor(room: UnclaimedRoom, tenantNum: number) {
+    this.#room = room;
+    this.#tenantNum = tenantNum;
   }
 
   /** @param bytes of the body of its request */
   add(dial: Dialling, bytes: number): void {
-    const total = this.#total;
-    if (this.#dials.size >= MOST_OF_POOL || total.dials >= MOST || total.bytes + bytes > MOST_BYTES) {
-      dial.giveUp();
-      return;
-    }
-    this.#dials.set(dial, bytes);
-    total.dials++;
-    total.bytes += bytes;
+    if (this.#dials.size < MOST_OF_POOL && this.#take(bytes)) this.#dials.set(dial, bytes);
+    else dial.giveUp();
+  }
+
+  #take(bytes: number): boolean {
+    if (!this.#room.dials.take(this.#tenantNum, 1)) return false;
+    if (this.#room.bytes.take(this.#tenantNum, bytes)) return true;
+    this.#room.dials.giveBack(this.#tenantNum, 1);
+    return false;
   }
 
   /** To be called when it is made or has failed. */
@@ -45,8 +53,8 @@ export class UnclaimedDials {
     const bytes = this.#dials.get(dial);
     if (bytes === undefined) return;
     this.#dials.delete(dial);
-    this.#total.dials--;
-    this.#total.bytes -= bytes;
+    this.#room.dials.giveBack(this.#tenantNum, 1);
+    this.#room.bytes.giveBack(this.#tenantNum, bytes);
   }
 
   /** Ends the one whose request was over first, if there is any, for somebody who waits for its place. */
