@@ -127,7 +127,7 @@ function readHead(socket: Socket, settle: (failure: Failure | null) => void): vo
   socket.on('data', onData);
 }
 
-/** What follows the head of a tunnel is the receiver's, of whom hostile ones and servers of other protocols speak first, unless the head says that it is a body. */
+/** What follows the head of a tunnel is the receiver's (servers of other protocols speak first, and hostile ones), unless the head says that it is a body. */
 function failureOfRest(head: string, headLength: number): Failure | null {
   const isBody = head.length > headLength && ANNOUNCES_BODY.test(head.slice(0, headLength));
   return isBody ? ours('it answered CONNECT with a body') : null;

@@ -9,7 +9,7 @@ export interface ExtraAllowance {
 
 /**
  * The sockets that connections in the making may have beside one each, for all of them together, shared out to tenants. Whoever asks for a connection counts
- * one socket for it: without a bound on the others, receivers that are silent at each of their addresses would have three times as many as were set as the most.
+ * one socket for it: without a bound on the others, receivers that are silent at each of their addresses would have three times as many as were set.
  */
 export class ExtraSockets {
   readonly #shares: TenantShares;

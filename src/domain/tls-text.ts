@@ -1,4 +1,4 @@
-/** A line of OpenSSL's: an address in memory, numbers, where in its code that was, and among them the reason. Each part is bounded, so that no text takes long. */
+/** A line of OpenSSL's: an address in memory, numbers, where in its code that was, and the reason. Each part is bounded, so that no text takes long. */
 const OPENSSL_LINE =
   /\b[0-9A-F]{1,16}:error:[0-9A-F]{1,8}:[^:\n]{0,99}:[^:\n]{0,99}:([^:\n]{0,99}):[^:\n]{0,199}:\d{1,9}:[^\n]{0,199}\s*/g;
 
