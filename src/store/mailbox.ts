@@ -118,9 +118,9 @@ const ORDER_COLUMNS = `m.order_key, m.seq,
 /** What is read of a row of the mailbox `m`, with the version of its endpoint `e`. */
 export const DUE_COLUMNS = `m.event_id, (extract(epoch FROM m.due_at) * 1000)::float8 AS due_ms, m.endpoint_num, m.tenant_num, m.lane, m.attempt, m.step, m.replay_num IS NOT NULL AS is_replay, e.version, ${ORDER_COLUMNS}`;
 
-// One statement for all lanes of the process: for each, an index range scan from the lane's cursor. Excluded rows are in a hashed subplan:
-// reading them again, joining them and sending them would cost ten times as much. Whoever is excluded may have millions of rows, so a lane's
-// scan ends at `most` rows, and the last of them is returned as its stop.
+// One statement for all lanes of the process: for each, an index range scan from the lane's cursor. What is excluded is in hashed subplans: to
+// read excluded rows again, join and send them would cost ten times as much, and `<> ALL` of a parameter compares each row with each excluded
+// tenant. Whoever is excluded may have millions of rows, so a lane's scan ends at `most` rows, and the last of them is returned as its stop.
 const fetchDueSql = ({ untilParameter }: { readonly untilParameter?: string } = {}) => {
   const isUntil = untilParameter !== undefined;
   const array = isUntil ? `, ${untilParameter}::float8[]` : '';
@@ -132,7 +132,7 @@ const fetchDueSql = ({ untilParameter }: { readonly untilParameter?: string } = 
    CROSS JOIN LATERAL (
      SELECT s.*, l.most
        FROM (SELECT *, row_number() OVER (ORDER BY due_at, event_id, endpoint_num) AS place,
-                    endpoint_num <> ALL($6::int[]) AND tenant_num <> ALL($7::int[])
+                    endpoint_num NOT IN (SELECT unnest($6::int[])) AND tenant_num NOT IN (SELECT unnest($7::int[]))
                       AND (event_id, endpoint_num) NOT IN (SELECT unnest($8::uuid[]), unnest($9::int[])) AS is_wanted
                FROM mailbox
               WHERE lane = l.lane AND NOT parked AND due_at <= ${until}
