@@ -12,10 +12,11 @@ beforeAll(() => {
 
 afterAll(() => rmSync(top, { recursive: true }));
 
-test('a folder is made with those above it, by several at once, and is left alone when it is there', async () => {
+test('a folder is made with those above it, through which others may pass, by several at once, and is left alone when it is there', async () => {
   const path = join(top, 'a', 'b', 'c');
   await Promise.all([makeFolder(path, 0o700), makeFolder(path, 0o700), makeFolder(join(top, 'a', 'd'), 0o700)]);
-  for (const made of [path, join(top, 'a'), join(top, 'a', 'd')]) expect(statSync(made).mode & 0o777).toBe(0o700);
+  for (const made of [path, join(top, 'a', 'd')]) expect(statSync(made).mode & 0o777).toBe(0o700);
+  for (const above of [join(top, 'a'), join(top, 'a', 'b')]) expect(statSync(above).mode & 0o111).toBe(0o111);
   await makeFolder(path, 0o755);
   expect(statSync(path).mode & 0o777).toBe(0o700);
 });

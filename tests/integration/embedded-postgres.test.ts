@@ -424,6 +424,25 @@ test.runIf(isRoot)(
 );
 
 test.runIf(isRoot)(
+  'as root, a data folder in folders that do not exist yet has its database in it, whatever the umask is',
+  async () => {
+    dataDir = join(top, 'var', 'lib', 'data');
+    const { child, server } = startChild({ under: ['sh', '-c', 'umask 077; exec "$@"', 'sh'] });
+    await server();
+    const elsewhere = await readFile(join(dataDir, 'postgres-location'), 'utf8').catch(() => null);
+    try {
+      expect(elsewhere).toBeNull();
+      expect((await stat(join(dataDir, 'postgres'))).uid).not.toBe(0);
+      expect((await stat(dataDir)).mode & 0o007).toBe(0);
+    } finally {
+      child.send('stop');
+      await once(child, 'exit');
+      if (elsewhere !== null) await rm(elsewhere.trim(), { recursive: true });
+    }
+  },
+);
+
+test.runIf(isRoot)(
   'a copied data folder does not run on the database of the original, which is kept elsewhere',
   async () => {
     await mkdir(join(top, 'home'), { mode: 0o700 });
