@@ -1,5 +1,6 @@
 import { ConfigError, readDatabaseUrl } from '../config/config.ts';
 import { migrate } from '../store/migrate.ts';
+import { databasePlace } from '../store/postgres-host.ts';
 import { readFlags, runCommand } from './run-command.ts';
 
 /**
@@ -9,7 +10,9 @@ import { readFlags, runCommand } from './run-command.ts';
 async function main(args: readonly string[]): Promise<number> {
   readFlags({ args });
   try {
-    const applied = await migrate(readDatabaseUrl(process.env), ({ migration, waitsFor }) =>
+    const databaseUrl = readDatabaseUrl(process.env);
+    say(`Database: ${databasePlace(databaseUrl)}`);
+    const applied = await migrate(databaseUrl, ({ migration, waitsFor }) =>
       say(`${migration ?? 'another process migrates: this one'} waits for ${waitsFor}`),
     );
     for (const name of applied) say(`applied ${name}`);

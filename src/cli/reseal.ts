@@ -1,11 +1,13 @@
+import { resolve } from 'node:path';
 import { awaitSignal } from '../await-signal.ts';
 import type { Config } from '../config/config.ts';
-import { ConfigError, readConfig } from '../config/config.ts';
+import { besideEmptyDatabaseUrl, ConfigError, readConfig } from '../config/config.ts';
 import { hasCluster } from '../embedded/cluster-place.ts';
 import { EmbeddedPostgresError } from '../embedded/embedded-error.ts';
 import { startEmbeddedPostgres } from '../embedded/embedded-postgres.ts';
 import { readLocalKeys } from '../embedded/local-keys.ts';
 import { createPool } from '../store/pools.ts';
+import { databasePlace } from '../store/postgres-host.ts';
 import { type ResealProgress, type ResealResult, reseal } from '../store/reseal.ts';
 import { Vault } from '../store/vault.ts';
 import { readFlags, runCommand } from './run-command.ts';
@@ -21,7 +23,7 @@ async function main(args: readonly string[]): Promise<number> {
   const { asked, signal } = awaitSignal();
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
   try {
-    const config = readConfig(process.env);
+    const config = readConfig(process.env, emptyUrlProblems);
     const base = await openBase(config, signal);
     try {
       const result = await Promise.race([run(base.databaseUrl, new Vault(base.masterKeys)), asked]);
@@ -37,6 +39,15 @@ async function main(args: readonly string[]): Promise<number> {
   }
 }
 
+/** A secret that did not reach us must not have us reseal the embedded database, and say that nothing is left, in place of the one that was meant. */
+function emptyUrlProblems(): readonly string[] {
+  const beside = besideEmptyDatabaseUrl(process.env);
+  if (beside.length === 0) return [];
+  return [
+    `DATABASE_URL: empty beside ${beside.join(' and ')}: perhaps it did not reach this process; if the embedded database is meant, unset it`,
+  ];
+}
+
 interface Base {
   readonly databaseUrl: string;
   readonly masterKeys: readonly string[];
@@ -46,6 +57,7 @@ interface Base {
 /** The embedded database belongs to one process: a service that runs on it has to be stopped first. */
 async function openBase(config: Config, signal: AbortSignal): Promise<Base> {
   if (config.DATABASE_URL !== undefined) {
+    say(`Database: ${databasePlace(config.DATABASE_URL)}`);
     // `readConfig` requires it with DATABASE_URL.
     return { databaseUrl: config.DATABASE_URL, masterKeys: config.MASTER_KEY!, close: async () => {} };
   }
@@ -54,6 +66,7 @@ async function openBase(config: Config, signal: AbortSignal): Promise<Base> {
       `DATABASE_URL: not set, and there is no database in ${config.DATA_DIR} either: name one of the two, DATABASE_URL or DATA_DIR`,
     ]);
   }
+  say(`Database: embedded in ${resolve(config.DATA_DIR)}`);
   // First: a Postgres that was started would outlive a failure here.
   const masterKeys = config.MASTER_KEY ?? [(await readLocalKeys(config.DATA_DIR)).masterKey];
   const postgres = await startEmbeddedPostgres({ dataDir: config.DATA_DIR, log: say, signal });

@@ -41,16 +41,25 @@ test('a command that is asked for help prints its usage, and does nothing', () =
   expect(stdout).toMatch(/^npm run migrate /);
 });
 
-test('npm run reseal makes no database where there is none, and says what to name', () => {
+/** Runs `npm run reseal` with nothing but these variables. */
+function runReseal(variables: Record<string, string>) {
   const { PATH, NODE_COMPILE_CACHE } = process.env;
-  const dataDir = join(tmpdir(), `posthorn-nothing-${process.pid}`);
-  const env = { PATH, NODE_COMPILE_CACHE, DATA_DIR: dataDir };
   const { file } = commands.find(({ name }) => name === 'reseal')!;
-  const { status, stdout } = spawnSync(process.execPath, [join(ROOT, file)], {
-    encoding: 'utf8',
-    env,
-    timeout: 60_000,
-  });
-  expect({ status, exists: existsSync(dataDir) }).toEqual({ status: 2, exists: false });
+  const env = { PATH, NODE_COMPILE_CACHE, ...variables };
+  return spawnSync(process.execPath, [join(ROOT, file)], { encoding: 'utf8', env, timeout: 60_000 });
+}
+
+const nowhere = join(tmpdir(), `posthorn-nothing-${process.pid}`);
+
+test('npm run reseal makes no database where there is none, and says what to name', () => {
+  const { status, stdout } = runReseal({ DATA_DIR: nowhere });
+  expect({ status, exists: existsSync(nowhere) }).toEqual({ status: 2, exists: false });
   expect(stdout).toContain('DATABASE_URL: not set');
+});
+
+test('npm run reseal does not take the embedded database where DATABASE_URL is empty beside a MASTER_KEY: another may be meant', () => {
+  const MASTER_KEY = Buffer.alloc(32, 1).toString('base64');
+  const { status, stdout } = runReseal({ DATA_DIR: nowhere, DATABASE_URL: '', MASTER_KEY });
+  expect(status).toBe(2);
+  expect(stdout).toContain('DATABASE_URL: empty beside MASTER_KEY');
 });

@@ -69,7 +69,9 @@ test('a resealing that cannot use the key of the installation leaves no Postgres
   await startOnce();
   await writeFile(join(dataDir, 'master-key'), '');
   const { child, ended } = spawnNode(['src/cli/reseal.ts'], { DATA_DIR: dataDir });
-  expect(await text(child.stdout!)).toContain('master-key holds no key');
+  const said = await text(child.stdout!);
+  expect(said).toContain(`Database: embedded in ${dataDir}\n`);
+  expect(said).toContain('master-key holds no key');
   expect(await ended).toEqual([1, null]);
   expect(await postgresPid()).toBeNull();
 });

@@ -15,14 +15,15 @@ function runMigrate(environment: Record<string, string>): Promise<{ code: number
   });
 }
 
-test('migrate needs DATABASE_URL alone, says what it applied, and does nothing the second time', async () => {
+test('migrate needs DATABASE_URL alone, says which database that is and what it applied, and does nothing the second time', async () => {
   const name = `posthorn_migrate_${randomBytes(6).toString('hex')}`;
   await onServer(inject('serverUrl'), `CREATE DATABASE ${name}`);
   try {
     const environment = { DATABASE_URL: databaseUrl(inject('serverUrl'), name) };
     const [first, second] = [await runMigrate(environment), await runMigrate(environment)];
     expect(first).toEqual({ code: 0, output: expect.stringContaining('applied 20261123000000_spine\n') });
-    expect(second).toEqual({ code: 0, output: 'nothing to apply\n' });
+    const { port } = new URL(environment.DATABASE_URL);
+    expect(second).toEqual({ code: 0, output: `Database: 127.0.0.1:${port}/${name}\nnothing to apply\n` });
   } finally {
     await dropDatabase(inject('serverUrl'), name);
   }

@@ -114,6 +114,8 @@ test('the command says what it did and exits 0, or lists what it cannot open and
   expect(lacking.output).toMatch(/endpoint-headers:ep_\w+: sealed with a key that is not in MASTER_KEY/);
   const done = await runCommand([NEW_KEY, MASTER_KEY]);
   expect(done).toEqual({ code: 0, output: expect.stringContaining('15 of 15 values were encrypted again') });
+  const { host, pathname } = new URL(service.databaseUrl);
+  for (const { output } of [lacking, done]) expect(output.split('\n')[0]).toBe(`Database: ${host}${pathname}`);
 });
 
 async function runCommand(keys: string[]): Promise<{ code: number; output: string }> {

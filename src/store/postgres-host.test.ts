@@ -1,0 +1,12 @@
+import { expect, test } from 'vitest';
+import { databasePlace } from './postgres-host.ts';
+
+test.each([
+  ['postgresql://posthorn:secret@db.example:6432/hooks?sslmode=verify-full', 'db.example:6432/hooks'],
+  ['postgres://posthorn:secret@db.example/hooks', 'db.example:5432/hooks'],
+  ['postgresql://posthorn:secret@[::1]:5433/hooks', '[::1]:5433/hooks'],
+  ['postgresql:///hooks?host=/run/postgresql&user=posthorn&password=secret', '/run/postgresql:5432/hooks'],
+  ['postgresql://posthorn:secret@db.example:no/hooks', 'the one of DATABASE_URL'],
+])('where a database is, is told without user and password: %s', (url, place) => {
+  expect(databasePlace(url)).toBe(place);
+});
