@@ -117,10 +117,18 @@ async function takeLock(place: ClusterPlace, { log, signal }: EmbeddedPostgresOp
     );
   const lock = await takeOwnerLock(dir, { signal, onWatch });
   if (lock.held) return lock;
+  if (lock.isCopy) throw new EmbeddedPostgresError('in-use', copyText(place, lock.owner.pid, dir));
   throw new EmbeddedPostgresError(
     'in-use',
     `Another Posthorn (process ${lock.owner.pid}) is running with the data folder ${place.dataDir}. Stop it, or set DATA_DIR to another folder. To run several processes on one database, give them all the same DATABASE_URL.`,
   );
+}
+
+/** What was copied while a server wrote to it need not fit together. */
+function copyText({ dataDir }: ClusterPlace, pid: number, lock: string): string {
+  return `${dataDir} is a copy of the data folder of another Posthorn (process ${pid}), made while that ran: it does not run with this one, and need not be stopped.
+  - A copy of single files may have a damaged database: copy the folder again while that Posthorn is stopped.
+  - A snapshot that has all files as of one moment is whole: delete the folder ${lock}, and start again. Started, it makes the deliveries that waited then, as the original does.`;
 }
 
 function lostText({ dataDir }: ClusterPlace): string {

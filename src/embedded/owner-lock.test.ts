@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -102,6 +102,33 @@ test('an owner that another process followed, because it had been silent, learns
   const followed = await readFile(join(dir, '2'), 'utf8');
   await lock.release();
   expect(await readFile(join(dir, '2'), 'utf8')).toBe(followed);
+});
+
+test('a copy of the lock of a live owner is not free either, and is told to be a copy', async () => {
+  const lock = await takeOwnerLock(dir);
+  if (!lock.held) throw new Error('not taken');
+  const copy = `${dir}-copy`;
+  await cp(dir, copy, { recursive: true });
+  const owner = expect.objectContaining({ pid: process.pid });
+  expect(await takeOwnerLock(copy, { watchMs: 1_000 })).toEqual({ held: false, owner, isCopy: true });
+  expect(await takeOwnerLock(dir, { watchMs: 1_000 })).toEqual({ held: false, owner, isCopy: false });
+  await lock.release();
+  await cp(dir, copy, { recursive: true });
+  expect((await takeOwnerLock(copy)).held).toBe(true);
+});
+
+test.each([
+  ['that does not say where it took it, as formerly', {}, false],
+  ['whose folder has another number now, as some file systems give it, and that touches it', { folder: '1:1' }, true],
+])('the lock of a live owner %s is not told to be a copy', async (_, owner, isTouched) => {
+  await plant({ pid: process.pid, identity: (await processIdentity(process.pid))!, ...owner });
+  const touch = () => void utimes(join(dir, '1'), new Date(), new Date());
+  const beat = isTouched ? setInterval(touch, 50) : undefined;
+  try {
+    expect(await takeOwnerLock(dir)).toMatchObject({ held: false, isCopy: false });
+  } finally {
+    clearInterval(beat);
+  }
 });
 
 test('a lock file whose writer died before it had written is nobody’s', async () => {

@@ -13,6 +13,8 @@ const Owner = z.object({
   scope: z.string(),
   /** The name of its host, which for a container is its own: one that was started again has it, with other process numbers. */
   host: z.string().default(''),
+  /** The lock's folder as it took it, `device:inode`: a copy or a snapshot has another. */
+  folder: z.string().default(''),
   released: z.boolean(),
 });
 export type Owner = z.infer<typeof Owner>;
@@ -24,7 +26,12 @@ export type LockResult =
       readonly lost: AbortSignal;
       release(): Promise<void>;
     }
-  | { readonly held: false; readonly owner: Owner };
+  | {
+      readonly held: false;
+      readonly owner: Owner;
+      /** Whether the lock is a copy of the owner's, which is not touched with it. */
+      readonly isCopy: boolean;
+    };
 
 export interface LockOptions {
   /** How long an owner that we cannot look up has to be silent. */
@@ -55,12 +62,15 @@ export async function takeOwnerLock(dir: string, options: LockOptions = {}): Pro
     identity: (await processIdentity(process.pid)) ?? '',
     scope: await processScope(),
     host: hostname(),
+    folder: await folderIdentity(dir),
     released: false,
   };
   for (;;) {
     const highest = Math.max(0, ...(await generations(dir)));
     const owner = highest === 0 ? null : await readOwner(pathOf(dir, highest));
-    if (owner && (await isLive(owner, self, pathOf(dir, highest), options))) return { held: false, owner };
+    if (owner && (await isLive(owner, self, pathOf(dir, highest), options))) {
+      return { held: false, owner, isCopy: await isCopy(owner, self, pathOf(dir, highest), options) };
+    }
     const mine = highest + 1;
     const file = await create(pathOf(dir, mine), self);
     if (file === null) continue;
@@ -104,10 +114,22 @@ async function isLive(owner: Owner, self: Owner, path: string, options: LockOpti
   if (owner.released) return false;
   if (owner.scope === self.scope) return (await processIdentity(owner.pid)) === owner.identity;
   options.onWatch?.();
-  const watchMs = options.watchMs ?? WATCH_MS;
+  const { watchMs = WATCH_MS } = options;
   // The same container, or machine, started again: what ran in it ended with it, as far as names tell.
   const leastMs = watchMs / 10;
   return beats(path, owner.host === self.host ? leastMs : watchMs, leastMs, options.signal);
+}
+
+/** Of a live owner. Some file systems give a folder another number from one look to the next: a lock that is touched is the owner's. */
+async function isCopy(owner: Owner, self: Owner, path: string, options: LockOptions): Promise<boolean> {
+  if (owner.folder === '' || owner.folder === self.folder) return false;
+  const leastMs = (options.watchMs ?? WATCH_MS) / 10;
+  return !(await beats(path, leastMs, leastMs, options.signal));
+}
+
+async function folderIdentity(dir: string): Promise<string> {
+  const { dev, ino } = await stat(dir, { bigint: true });
+  return `${dev}:${ino}`;
 }
 
 /**

@@ -442,6 +442,23 @@ test.runIf(isRoot)(
   },
 );
 
+test('a copy of a data folder that is in use says so, and what to do, rather than have the original stopped', async () => {
+  copyMade();
+  const original = await start();
+  const copy = join(top, 'copy');
+  // A snapshot: its database is whole, and the files of the server that runs are those of that moment.
+  execFileSync('cp', ['-a', join(made, 'data'), copy]);
+  await rm(join(copy, 'postgres.lock'), { recursive: true });
+  for (const file of ['postgres.lock', 'postgres/postmaster.pid'])
+    execFileSync('cp', ['-a', join(dataDir, file), join(copy, dirname(file))]);
+  const told = await start({ dataDir: copy }).catch((error: Error) => error.message);
+  expect(told).toContain(`${copy} is a copy of the data folder of another Posthorn (process ${process.pid})`);
+  expect(told).toContain(`delete the folder ${join(copy, 'postgres.lock')}`);
+  await rm(join(copy, 'postgres.lock'), { recursive: true });
+  expect(await query((await start({ dataDir: copy })).url, 'SELECT 1')).toEqual([1]);
+  expect(await query(original.url, 'SELECT 1')).toEqual([1]);
+});
+
 test.runIf(isRoot)(
   'a copied data folder does not run on the database of the original, which is kept elsewhere',
   async () => {
