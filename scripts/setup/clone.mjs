@@ -10,6 +10,9 @@ export const nodeBinary =
 /** What the user is told in place of a stack: what is wrong, and what to do. */
 export class SetupError extends Error {}
 
+// Whoever read what we say may have left: no reason to end, and unheard it would be one.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
+
 export function say(text) {
   console.log(`posthorn: ${text}`);
 }

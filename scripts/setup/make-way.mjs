@@ -3,7 +3,7 @@ import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { modules, root, SetupError, say } from './clone.mjs';
-import { isRunning, processScope, runningPrograms, SILENT_MS, startOf } from './processes.mjs';
+import { commandLine, isRunning, processScope, runningPrograms, SILENT_MS, startOf } from './processes.mjs';
 import { linkTarget, namesIn, readJson, readText, realPath } from './read-if-there.mjs';
 
 /** How long a Postgres may take to write down what it has in memory (src/embedded/stop-server.ts). */
@@ -70,11 +70,17 @@ function runningServers() {
   return servers.map(({ pid }) => ({ pid, cluster: clusterOf(pid) }));
 }
 
-/** A server's working directory is its data folder. Elsewhere than on Linux that is not easily seen: there it is the usual one or none. */
+/** A server's working directory is its data folder, which it was told as well. Elsewhere than on Linux that is not easily seen: there it is the usual one or none. */
 function clusterOf(pid) {
-  if (process.platform === 'linux') return linkTarget(`/proc/${pid}/cwd`);
+  if (process.platform === 'linux') return linkTarget(`/proc/${pid}/cwd`) ?? clusterByCommandLine(pid);
   const usual = join(baseOf(join(root, '.posthorn')), 'postgres');
   return postmasterOf(usual) === pid ? usual : null;
+}
+
+function clusterByCommandLine(pid) {
+  const args = commandLine(pid);
+  const flag = args.indexOf('-D');
+  return (flag > 0 && args[flag + 1]) || null;
 }
 
 function postmasterOf(cluster) {
@@ -88,7 +94,7 @@ function baseOf(data) {
 
 /**
  * The Posthorn that the embedded Postgres in the folder `base` belongs to, by its lock (src/embedded/owner-lock.ts): `live`; `dead`, which says that of a process
- * that we could have looked up; or `silent`. Null where there has been none.
+ * that we could have looked up; or `silent`. Null where there has been none. A live one whose folder this is a copy of is none here.
  */
 async function ownerOf(base) {
   const lockFolder = join(base, 'postgres.lock');
@@ -96,13 +102,20 @@ async function ownerOf(base) {
   const file = join(lockFolder, String(Math.max(0, ...generations)));
   const owner = readJson(file);
   if (!owner) return null;
-  const { pid, identity, scope, host, released } = owner;
+  const { pid, identity, scope, host, folder, released } = owner;
   if (scope !== processScope()) {
     const state = !released && (await isTouched(file, host)) ? 'live' : 'silent';
     return { state, pid, host: ` of ${host || 'another machine'}`, file };
   }
   const runs = isRunning(pid, identity);
+  if (runs && !released && isAnother(lockFolder, folder) && !(await isTouched(file, hostname()))) return null;
   return { state: runs ? (released ? 'silent' : 'live') : 'dead', pid, host: '', file };
+}
+
+/** Whether the lock's folder is not the one that its owner took it in: then it is a copy or a snapshot of that one. Owners of before it do not say which it was. */
+function isAnother(lockFolder, folder) {
+  const found = statSync(lockFolder, { bigint: true, throwIfNoEntry: false });
+  return Boolean(folder && found) && `${found.dev}:${found.ino}` !== folder;
 }
 
 /** Whether an owner that we cannot look up, of another container or machine, touches its file, which it does every second. One of our host's name ended with the container that was started again as ours. */

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { readFileSync, readlinkSync } from 'node:fs';
+import { existsSync, readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { linkTarget, namesIn, readText } from './read-if-there.mjs';
 
@@ -12,12 +12,23 @@ export function runningPrograms() {
     return pids.map((pid) => ({
       pid: Number(pid),
       parent: Number(statOf(pid)[1]),
-      file: linkTarget(`/proc/${pid}/exe`) ?? '',
+      file: linkTarget(`/proc/${pid}/exe`) ?? fileByCommandLine(pid),
     }));
   }
   const { stdout } = spawnSync('ps', ['-axo', 'pid=,ppid=,comm='], { encoding: 'utf8' });
   const lines = [...(stdout ?? '').matchAll(/^\s*(\d+)\s+(\d+) (.+?)\s*$/gm)];
   return lines.map(([, pid, parent, file]) => ({ pid: Number(pid), parent: Number(parent), file }));
+}
+
+/** The arguments that a process was started with, the program first; none where there is no such process. */
+export function commandLine(pid) {
+  return readText(`/proc/${pid}/cmdline`)?.split('\0') ?? [];
+}
+
+/** Another account's process may hide its program, also from a root without CAP_SYS_PTRACE, as in a container. A file that is gone is not one that it has still. */
+function fileByCommandLine(pid) {
+  const [file = ''] = commandLine(pid);
+  return existsSync(file) ? file : '';
 }
 
 /** Whether the process runs that started then; where the system does not say when, one of that number. */

@@ -1,7 +1,13 @@
 import { spawn, spawnSync } from 'node:child_process';
+import { isatty } from 'node:tty';
 import { root, SetupError } from './clone.mjs';
 
-const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+/** SIGHUP says that the terminal is gone; without one, as under nohup, nobody hangs up (src/await-signal.ts). */
+const hasTerminal = [0, 1, 2].some((fd) => isatty(fd));
+const STOP_SIGNALS = hasTerminal ? ['SIGINT', 'SIGTERM', 'SIGHUP'] : ['SIGINT', 'SIGTERM'];
+if (!hasTerminal) process.on('SIGHUP', () => {});
+/** The SIGHUP that we let pass goes to our whole process group and would end npm: it gets one of its own. On Windows that would open a window. */
+const ownGroup = !hasTerminal && process.platform !== 'win32';
 
 /** Somebody ended the set-up. */
 export class Stopped extends Error {
@@ -34,12 +40,12 @@ export async function npm(held, ...args) {
  */
 export function execute(held, file, args, options) {
   return new Promise((resolve, reject) => {
-    const child = spawn(file, args, options);
+    const child = spawn(file, args, { ...options, detached: ownGroup });
     held.tellProgram(child.pid);
     let stoppedBy;
     const stop = (signal) => {
       stoppedBy = signal;
-      child.kill(signal);
+      end(child, signal);
     };
     for (const signal of STOP_SIGNALS) process.on(signal, stop);
     const ended = (result) => {
@@ -56,6 +62,17 @@ export function execute(held, file, args, options) {
     child.on('error', (error) => ended({ status: null, output: error.message, error }));
     child.on('close', (status) => ended({ status, output }));
   });
+}
+
+/** What it started itself would hear nothing from a terminal either where it has a group of its own. */
+function end(child, signal) {
+  try {
+    if (ownGroup && child.pid) process.kill(-child.pid, signal);
+    else child.kill(signal);
+  } catch (error) {
+    // It has just ended.
+    if (error.code !== 'ESRCH') throw error;
+  }
 }
 
 export function runs(file) {

