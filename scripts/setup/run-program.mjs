@@ -9,6 +9,17 @@ if (!hasTerminal) process.on('SIGHUP', () => {});
 /** The SIGHUP that we let pass goes to our whole process group and would end npm: it gets one of its own. On Windows that would open a window. */
 const ownGroup = !hasTerminal && process.platform !== 'win32';
 
+/** Settings of the user's npm by which nothing would be installed, or not where we look for it. */
+const OWN_SETTINGS = [
+  '--loglevel=error',
+  '--bin-links',
+  '--no-dry-run',
+  '--no-package-lock-only',
+  '--no-global',
+  '--location=project',
+  '--install-strategy=hoisted',
+];
+
 /** Somebody ended the set-up. */
 export class Stopped extends Error {
   constructor(signal) {
@@ -18,14 +29,14 @@ export class Stopped extends Error {
 }
 
 /**
- * Runs the npm that runs us, if one does, in the clone. Its output goes to the terminal.
+ * Runs the npm that runs us, if one does, in the clone, whatever the user has set there. Its output goes to the terminal.
  * @param held the lock (setup-lock.mjs)
  */
 export async function npm(held, ...args) {
   const cli = process.env.npm_execpath;
   const ours = cli && /npm-cli\.js$/.test(cli);
   const [file, first] = ours ? [process.env.npm_node_execpath ?? process.execPath, [cli]] : ['npm', []];
-  const { status, error } = await execute(held, file, [...first, ...args], {
+  const { status, error } = await execute(held, file, [...first, ...args, ...OWN_SETTINGS], {
     cwd: root,
     stdio: 'inherit',
     shell: !ours && process.platform === 'win32',
