@@ -31,8 +31,12 @@ function sessionOf(intake: Intake = async () => {}) {
   });
   const consumer = CommittedConsumer.prototype;
   let meet = () => {};
+  let call = () => {};
+  /** A stream is opened once this has ended. */
+  let opening = async () => {};
   const join = async function (this: CommittedConsumer) {
     meet = () => this.emit('consumer:group:join', {} as never);
+    call = () => this.emit('consumer:group:rebalance', {} as never);
     this.assignments = [{ topic: 'orders', partitions: [0] }];
     meet();
     return 'member';
@@ -42,7 +46,10 @@ function sessionOf(intake: Intake = async () => {}) {
     vi.spyOn(consumer, 'joinGroup').mockImplementation(join as never),
     vi.spyOn(consumer, 'listCommittedOffsets').mockResolvedValue(listed as never),
     vi.spyOn(consumer, 'listOffsets').mockResolvedValue(listed as never),
-    vi.spyOn(consumer, 'consume').mockResolvedValue(stream as never),
+    vi.spyOn(consumer, 'consume').mockImplementation((async () => {
+      await opening();
+      return stream;
+    }) as never),
     vi.spyOn(consumer, 'close').mockResolvedValue(undefined as never),
   ];
   onTestFinished(() => {
@@ -68,7 +75,11 @@ function sessionOf(intake: Intake = async () => {}) {
       ...{ topic: 'orders', partition, offset, leaderEpoch: 0, timestamp: 0n, headers: new Map() },
       ...{ key: null, value: Buffer.from('{}') },
     });
-  return { session, told, joined: joined.promise, receive, commit, isActive, meet: () => meet(), generations };
+  const group = { meet: () => meet(), call: () => call() };
+  const openAfter = (next: typeof opening) => {
+    opening = next;
+  };
+  return { session, told, joined: joined.promise, receive, commit, isActive, ...group, openAfter, generations };
 }
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
@@ -209,6 +220,36 @@ test('a partition that goes on by itself does so too once the group has met anew
   for (const partition of [0, 1]) receive(1n, partition);
   await vi.waitUntil(() => given.flat().includes('orders/1/1'));
   expect(given.slice(2)).toEqual([['orders/0/1'], ['orders/1/1']]);
+  abort.abort();
+  await ran;
+});
+
+test('what the group calls to a meeting while its stream is being opened begins nothing before it has met, though the source is resumed', async () => {
+  const given: string[] = [];
+  const intake: Intake = async (batch) => void given.push(...batch.map(({ position }) => position));
+  const { session, receive, commit, meet, call, openAfter, generations } = sessionOf(intake);
+  commit.mockResolvedValue(undefined as never);
+  const opened = Promise.withResolvers<void>();
+  const isOpening = Promise.withResolvers<void>();
+  openAfter(() => {
+    isOpening.resolve();
+    return opened.promise;
+  });
+  const abort = new AbortController();
+  const ran = session.run(abort.signal);
+  await isOpening.promise;
+  call();
+  opened.resolve();
+  await vi.waitUntil(() => generations() === 1);
+  session.hold(false);
+  receive(0n);
+  for (let turns = 0; turns < 20; turns++) await turn();
+  expect(given).toEqual([]);
+  meet();
+  await vi.waitUntil(() => generations() === 2);
+  receive(1n);
+  await vi.waitUntil(() => given.length > 0);
+  expect(given).toEqual(['orders/0/1']);
   abort.abort();
   await ran;
 });

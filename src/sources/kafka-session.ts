@@ -63,6 +63,10 @@ export class KafkaSession {
   /** Generations follow each other, never two at once. */
   #turning: Promise<void> = Promise.resolve();
   #positions = new Map<string, bigint>();
+  /** How often the group was called to meet, or has met. */
+  #meetings = 0;
+  /** That after which the generation began: with the next one it may begin nothing more. */
+  #met = 0;
   #isOver = false;
   /** While it is doubted that the consumer is a member. */
   #doubt: NodeJS.Timeout | undefined;
@@ -77,7 +81,11 @@ export class KafkaSession {
   }
 
   hold(isHeld: boolean): void {
-    this.#generation?.hold(isHeld);
+    this.#generation?.hold(isHeld || this.#isMeeting);
+  }
+
+  get #isMeeting(): boolean {
+    return this.#met !== this.#meetings;
   }
 
   /** @throws what broke; returns when the signal aborts or the topics have changed, and the next session should begin. */
@@ -134,10 +142,13 @@ export class KafkaSession {
       fail(lastError ?? new Error('The group coordinator is silent.')),
     );
     // From the first word of a rebalance nothing more is begun: whoever is given a partition next comes after what is under way here.
-    consumer.on('consumer:group:rebalance', () => this.#generation?.hold(true));
+    consumer.on('consumer:group:rebalance', () => {
+      this.#meetings++;
+      this.hold(true);
+    });
     consumer.on('consumer:group:join', () => {
       this.#trust();
-      this.#turn();
+      this.#turn(++this.#meetings);
     });
     // Held for the whole session: otherwise each generation that ends would leave the topics, and the next would have to rejoin for them.
     consumer.topics.trackAll(...this.#topics.keys());
@@ -151,17 +162,18 @@ export class KafkaSession {
   }
 
   /** The group has met anew: what was read under the old assignment is dropped, and the new one is read from where the group is. */
-  #turn(): void {
+  #turn(meeting: number): void {
     this.#turning = this.#turning
-      .then(() => this.#nextGeneration())
+      .then(() => this.#nextGeneration(meeting))
       .catch((error: unknown) => this.#ended.reject(error));
   }
 
-  async #nextGeneration(): Promise<void> {
+  async #nextGeneration(meeting: number): Promise<void> {
     const consumer = this.#consumer;
     const { caution, intake, isHeld, onTrouble, onFault } = this.#options;
     await this.#generation?.close();
     this.#generation = null;
+    this.#met = meeting;
     // What it could not store is read again, by whoever is given the partition.
     onTrouble(null);
     if (consumer === null) return;
@@ -172,7 +184,7 @@ export class KafkaSession {
       consumer,
       topics: this.#topics,
       intake,
-      isHeld: isHeld(),
+      isHeld: isHeld() || this.#isMeeting,
       standings: this.#standings,
       onOffset: ({ topic, partition, offset }: PartitionOffset) => this.#positions.set(`${topic}/${partition}`, offset),
       onTrouble,
@@ -182,7 +194,7 @@ export class KafkaSession {
     });
     this.#generation = generation;
     await generation.open();
-    generation.hold(isHeld());
+    this.hold(isHeld());
     if (!this.#hasPartitions) this.#options.onFetched();
   }
 
