@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { type SourceInput, sourceInput } from '../config/source-schema.ts';
+import { Refusal } from '../domain/errors.ts';
 import { createKafkaConsumer } from './kafka-consumer.ts';
 import type { SessionOptions } from './kafka-session.ts';
 
@@ -14,19 +15,21 @@ const source = sourceInput.parse({
 /** A consumer whose sessions do as they are told. */
 function consumerOf(run: (session: SessionOptions, signal: AbortSignal) => Promise<void>) {
   const abort = new AbortController();
+  const failures: unknown[] = [];
   let sessions = 0;
   const consumer = createKafkaConsumer({
     source,
     clientId: 'posthorn',
     intake: async () => {},
     recallStarts: (_, look) => look(),
-    onFailure: () => {},
+    onFailure: (error) => void failures.push(error),
     openSession: async (options) => {
       sessions++;
       return { hold: () => {}, run: (signal) => run(options, signal) };
     },
   });
-  return { consumer, begin: () => consumer.run(abort.signal), end: () => abort.abort(), sessions: () => sessions };
+  const begin = () => consumer.run(abort.signal);
+  return { consumer, begin, end: () => abort.abort(), sessions: () => sessions, failures };
 }
 
 test('a source that joins, reads and fails waits ever longer before its group meets anew', async () => {
@@ -57,6 +60,28 @@ test('what was wrong is shown until a fetch is answered, not only until the grou
   await expect.poll(() => sessions.length).toBe(2);
   expect(consumer.state()).toMatchObject({ kind: 'failing', error: 'away' });
   sessions[1]!.onFetched();
+  expect(consumer.state()).toMatchObject({ kind: 'running', error: null });
+  end();
+  await ran;
+});
+
+test("a source is waiting while a tenant's limits or the lack of Postgres keep it, and only the latter is told as a failure", async () => {
+  const joined = Promise.withResolvers<SessionOptions>();
+  const { consumer, begin, end, failures } = consumerOf(async (options, signal) => {
+    options.onJoined([]);
+    joined.resolve(options);
+    await new Promise((resolve) => signal.addEventListener('abort', resolve));
+  });
+  const ran = begin();
+  const { onTrouble } = await joined.promise;
+  onTrouble(new Refusal(429, 'rate_limited', 'The tenant may send no more now.'));
+  expect(consumer.state()).toMatchObject({ kind: 'waiting', error: 'The tenant may send no more now.' });
+  expect(failures).toEqual([]);
+  const away = new Refusal(503, 'storage_unavailable', 'away');
+  onTrouble(away);
+  expect(consumer.state()).toMatchObject({ kind: 'waiting', error: 'away' });
+  expect(failures).toEqual([away]);
+  onTrouble(null);
   expect(consumer.state()).toMatchObject({ kind: 'running', error: null });
   end();
   await ran;

@@ -3,6 +3,7 @@ import type { KafkaSource } from '../config/source-schema.ts';
 import type { Consumer, SourceLag } from './consumer.ts';
 import { FetchCaution } from './fetch-caution.ts';
 import type { Intake } from './intake.ts';
+import { isOfTenant } from './is-of-tenant.ts';
 import { KafkaHealth } from './kafka-health.ts';
 import type { KafkaSession, SessionOptions } from './kafka-session.ts';
 import type { RecallStarts } from './kafka-starts.ts';
@@ -51,7 +52,8 @@ export function createKafkaConsumer(options: KafkaConsumerOptions): Consumer {
       },
       onTrouble: (error) => {
         health.setTrouble(error);
-        if (error !== null) onFailure(error);
+        // A tenant that sends more than it may is no failure: the state says so.
+        if (error !== null && !isOfTenant(error)) onFailure(error);
       },
       onCommitFailure: onFailure,
       onLookFailure: onFailure,

@@ -3,7 +3,7 @@ import type { IncomingMessage } from './intake.ts';
 import { isOfTenant } from './is-of-tenant.ts';
 import type { PumpOptions } from './pump.ts';
 import type { Troubles } from './troubles.ts';
-import { waitMs } from './wait-ms.ts';
+import { LONGEST_WAIT_MS, waitMs } from './wait-ms.ts';
 
 /**
  * Lines that go on by themselves, so that the others do not wait for them: those that a batch which was held up was made of, until they have
@@ -45,13 +45,13 @@ export class LoneLines<T extends IncomingMessage> {
     const taken = this.#take(group, part).then((trouble) => {
       lines.bringBack(part);
       this.#underWay.delete(taken);
-      this.#troubles.set(group, trouble);
+      if (trouble !== AS_BEFORE) this.#troubles.set(group, trouble);
       this.#onEnd();
     });
     this.#underWay.add(taken);
   }
 
-  /** @returns why nothing can be stored now, or null where it can or the reason is the tenant's */
+  /** @returns why nothing can be stored now; null where it can; `AS_BEFORE` where that is not known yet */
   async #take(group: string, part: readonly T[]): Promise<unknown> {
     const { lines, intake, onDone, standings, steadyMs } = this.#options;
     const sinceMs = steadyMs();
@@ -60,7 +60,8 @@ export class LoneLines<T extends IncomingMessage> {
       lines.done(part);
       onDone(part);
       standings.pass(group, steadyMs() - sinceMs, steadyMs());
-      return null;
+      // A few that pass now and then, of a tenant that sends more than it may, would end the trouble and begin it anew each second.
+      return lines.isNarrow(group) ? AS_BEFORE : null;
     } catch (error) {
       return this.#refuse(group, part, error);
     }
@@ -72,11 +73,14 @@ export class LoneLines<T extends IncomingMessage> {
     const failures = standings.fail(group, isTenants);
     const pauseMs = isTenants ? tenantWaitMs(error, part) : waitMs(error, failures);
     lines.narrow(group, part.length, steadyMs() + pauseMs);
-    return isTenants ? null : error;
+    return isTenants && part.length > 1 ? AS_BEFORE : error;
   }
 }
 
-/** Fewer at once may pass. */
+/** What was told of a line holds on. */
+const AS_BEFORE = Symbol('as before');
+
+/** Fewer at once may pass. One is tried again soon, whatever its tenant was told: the limit may have been raised. */
 function tenantWaitMs(error: Refusal, part: readonly unknown[]): number {
-  return part.length > 1 ? 0 : (error.retryAfterSeconds ?? 1) * 1000;
+  return part.length > 1 ? 0 : Math.min(LONGEST_WAIT_MS, (error.retryAfterSeconds ?? 1) * 1000);
 }

@@ -117,6 +117,12 @@ export class MessageLines<T extends IncomingMessage> {
     line.notBeforeMs = notBeforeMs;
   }
 
+  /** More waits in the line, and it is still given fewer at once than it would be. */
+  isNarrow(group: string): boolean {
+    const line = this.#lines.get(group);
+    return line !== undefined && line.waiting.length > 0 && line.most < BATCH_MESSAGES;
+  }
+
   #here(isWanted: (group: string) => boolean = () => true): readonly Line<T>[] {
     return [...this.#lines.values()].filter(
       ({ group, waiting }) => waiting.length > 0 && !this.#away.has(group) && isWanted(group),

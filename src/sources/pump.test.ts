@@ -344,3 +344,46 @@ test('while nothing can be stored, the pauses grow to five seconds, whatever com
   await running;
   expect(triedMs).toEqual([0, 200, 600, 1_400, 3_000, 6_200, 11_200, 16_200]);
 });
+
+test('a group that its tenant keeps from going on is told of, tried again within five seconds whatever it was told to wait, and told to go on once it does so as before', async () => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  const lines = new MessageLines<IncomingMessage>();
+  const abort = new AbortController();
+  const startMs = performance.now();
+  const steadyMs = () => Math.round(performance.now() - startMs);
+  const limited = new Refusal(429, 'rate_limited', 'slow', { retryAfterSeconds: 3_600 });
+  const told: unknown[] = [];
+  const triedMs: number[] = [];
+  let done = 0;
+  let isOver = false;
+  const intake: Intake = async ({ length }) => {
+    if (isOver) return;
+    triedMs.push(steadyMs());
+    // One passes now and then, and is followed by more at once.
+    if (length > 1 || triedMs.length % 4 !== 0) throw limited;
+  };
+  const pump = new Pump({
+    ...{ lines, intake, standings: new Standings(), steadyMs },
+    onDone: ({ length }) => {
+      done += length;
+    },
+    onTrouble: (error) => void told.push(error),
+  });
+  for (let n = 0; n < 30; n++) lines.push(message('a', n));
+  const running = pump.run(abort.signal);
+  await vi.advanceTimersByTimeAsync(1);
+  expect(told).toEqual([limited]);
+  for (let ms = 0; ms < 30_000; ms += 1_000) await vi.advanceTimersByTimeAsync(1_000);
+  expect(done).toBeGreaterThan(0);
+  expect(done).toBeLessThan(30);
+  expect(Math.max(...triedMs.map((ms, i) => ms - (triedMs[i - 1] ?? 0)))).toBe(5_000);
+  expect(new Set(told)).toEqual(new Set([limited]));
+  isOver = true;
+  for (let ms = 0; ms < 6_000; ms += 1_000) await vi.advanceTimersByTimeAsync(1_000);
+  expect(done).toBe(30);
+  expect(told.at(-1)).toBeNull();
+  expect(told.filter((error) => error === null)).toHaveLength(1);
+  abort.abort();
+  await running;
+});

@@ -1,7 +1,8 @@
 import { Refusal } from '../domain/errors.ts';
 
 const FIRST_WAIT_MS = 200;
-const LONGEST_WAIT_MS = 5_000;
+/** What could not be stored is looked at again after this at the latest, unless it is told otherwise the first time. */
+export const LONGEST_WAIT_MS = 5_000;
 
 /** How long to wait until what could not be stored is given again, in ms. @param failures in a row, this one with them */
 export function waitMs(error: unknown, failures: number): number {
