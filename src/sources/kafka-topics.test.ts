@@ -1,9 +1,10 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { Writer } from '@platformatic/kafka';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, onTestFinished, test, vi } from 'vitest';
 import { type KafkaSource, sourceInput } from '../config/source-schema.ts';
 import { TopicFinder } from './kafka-topics.ts';
+import { TopicAdmin } from './topic-admin.ts';
 
 const closing: (() => Promise<void> | void)[] = [];
 
@@ -13,6 +14,7 @@ afterEach(async () => {
 
 interface Topic {
   readonly error?: number;
+  readonly id?: string;
   /** Error codes of its partitions. */
   readonly partitions: readonly number[];
 }
@@ -90,8 +92,8 @@ function metadata(topics: Readonly<Record<string, Topic>>, names: readonly strin
     .appendString('cluster')
     .appendInt32(1)
     .appendArray([...(names ?? Object.keys(topics))], (writer, name) => {
-      const { error = 0, partitions } = topics[name] ?? { error: UNKNOWN_TOPIC, partitions: [] };
-      writer.appendInt16(error).appendString(name).appendUUID(ID).appendBoolean(false);
+      const { error = 0, id = ID, partitions } = topics[name] ?? { error: UNKNOWN_TOPIC, partitions: [] };
+      writer.appendInt16(error).appendString(name).appendUUID(id).appendBoolean(false);
       writer.appendArray([...partitions], (w, code, index) => {
         w.appendInt16(code)
           .appendInt32(index)
@@ -106,12 +108,12 @@ function metadata(topics: Readonly<Record<string, Topic>>, names: readonly strin
 
 const ID = '0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0';
 
-async function finderOf(topics: Readonly<Record<string, Topic>>): Promise<TopicFinder> {
+async function finderOf(topics: Readonly<Record<string, Topic>>, consumed = ['orders']): Promise<TopicFinder> {
   const source = sourceInput.parse({
     type: 'kafka',
     name: 'orders',
     connection: { brokers: [await clusterOf(topics)] },
-    consume: { topics: ['orders'], group: 'g' },
+    consume: { topics: consumed, group: 'g' },
     mapping: { format: 'envelope' },
   }) as KafkaSource;
   const finder = new TopicFinder(source, 'posthorn', () => {});
@@ -135,4 +137,24 @@ test('a topic that cannot be told of makes the list of all of them none', async 
   const others = { error: AUTHORIZATION_FAILED, partitions: [LEADER_NOT_AVAILABLE] };
   const finder = await finderOf({ orders: sound, others });
   await expect(finder.find()).rejects.toThrow('Listing topics failed.');
+});
+
+const NEEDS = 'sources need Kafka 3.5 or newer';
+
+test('a cluster whose topics have no ids of their own is refused: messages of one could not be told from those of another', async () => {
+  const none = '00000000-0000-0000-0000-000000000000';
+  await expect((await finderOf({ orders: { ...sound, id: none } })).find()).rejects.toThrow(NEEDS);
+  const both = await finderOf({ orders: sound, bills: sound }, ['orders', 'bills']);
+  await expect(both.find()).rejects.toThrow(NEEDS);
+  const other = '1f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0';
+  const apart = await finderOf({ orders: sound, bills: { ...sound, id: other } }, ['orders', 'bills']);
+  expect((await apart.find()).size).toBe(2);
+});
+
+test('a cluster that is so old that the client takes names for ids is refused', async () => {
+  const finder = await finderOf({ orders: sound });
+  const metadata = vi.spyOn(TopicAdmin.prototype, 'metadata');
+  onTestFinished(() => metadata.mockRestore());
+  metadata.mockResolvedValue({ topics: new Map([['orders', { id: 'orders', partitionsCount: 1 }]]) } as never);
+  await expect(finder.find()).rejects.toThrow(NEEDS);
 });

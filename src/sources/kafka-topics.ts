@@ -24,14 +24,17 @@ export class TopicFinder {
     guardKafka(this.#admin, onFault);
   }
 
+  /** @throws Error where topics cannot be listed, or have no ids of their own */
   async find(): Promise<KafkaTopics> {
     const isWanted = wantedBy(this.#source);
     const wanted = (await this.#admin.listTopics({ includeInternals: false })).filter(isWanted);
     if (wanted.length === 0) return new Map();
     const metadata = await this.#admin.metadata({ topics: wanted, forceUpdate: true });
-    return new Map(
+    const topics = new Map(
       [...metadata.topics].map(([topic, { id, partitionsCount }]) => [topic, { id, partitions: partitionsCount }]),
     );
+    requireIds(topics);
+    return topics;
   }
 
   /** Another one when the addresses lead to another cluster. */
@@ -61,6 +64,23 @@ export class TopicFinder {
 }
 
 const LATEST = -1n;
+
+const NO_ID = /^[0-]*$/;
+
+/**
+ * Brokers give ids from Kafka 2.8 on; before, the client has zeros or the name. By those a message of one topic would count as one of another,
+ * or of the same topic before it was made anew, and be passed over as known.
+ */
+function requireIds(topics: KafkaTopics): void {
+  const ids = new Set<string>();
+  for (const [name, { id = '' }] of topics) {
+    if (NO_ID.test(id) || id === name || ids.has(id))
+      throw new Error(
+        `The brokers give the topic ${name} no id of its own: sources need Kafka 3.5 or newer, with an inter.broker.protocol.version of 2.8 or newer.`,
+      );
+    ids.add(id);
+  }
+}
 
 function inOrder(
   partitions: readonly { readonly partitionIndex: number; readonly offset: bigint }[],
