@@ -57,7 +57,7 @@ export class CarefulConsumer extends Consumer {
       return;
     }
     super.fetch({ ...wanted, ...LIMITS[choice.size], topics: choice.topics }, (error, response) => {
-      if (response !== undefined) this.room.learn(response.responses);
+      if (response !== undefined) this.room.learn(response.responses, choice.topics);
       const inflation = inflationIn(error);
       if (inflation === null) return callback(error, response!);
       this.#refuse(inflation, choice);

@@ -47,7 +47,7 @@ export function dropAborted(partition: FetchedPartition): void {
 }
 
 /** The mark at the end of a transaction, which is no message. */
-export function isControl({ attributes }: FetchedBatch): boolean {
+export function isControl({ attributes }: Pick<FetchedBatch, 'attributes'>): boolean {
   return (attributes & IS_CONTROL) !== 0;
 }
 

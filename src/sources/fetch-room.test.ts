@@ -35,6 +35,7 @@ async function generationOf(partitions: number, intake: Intake, { bodyBytes, wir
   const value = Buffer.alloc(bodyBytes);
   // 61 bytes are a batch's head, of which its length leaves out 12.
   const batch = {
+    attributes: 0,
     length: messages * wireBytes + 49,
     records: Array.from({ length: messages }, () => ({ key: null, value, headers: [] })),
   };
@@ -157,50 +158,127 @@ test('a partition with more than half of what is free is left out until less of 
   expect(limited(5 * MIB)).toEqual([[1, 2, 0], 500]);
 });
 
-/** A room of which so much is taken, all of it by partition 0. */
-function roomOf(bytes: number) {
-  const room = new FetchRoom();
+/** A room of which so much is taken, all of it by partition 0, and the clock that it goes by. */
+function roomOf(bytes: number, partitions = 2) {
+  let nowMs = 0;
+  const room = new FetchRoom(() => nowMs);
   room.watch({ bytes, bytesOf: (_, partition) => (partition === 0 ? bytes : 0) });
-  const topics = [0, 1].map((partition) => ({
+  const topics = Array.from({ length: partitions }, (_, partition) => ({
     topicId: 't',
     partitions: [{ partition, fetchOffset: 0n, partitionMaxBytes: MIB }],
   }));
   const limited = (node = 1) => room.limit({ node, topics, maxBytes: 4 * MIB, maxWaitTime: 500 });
-  /** So many bytes have come of partition 1, which take so many times as much in memory. */
-  const come = (bytes: number, times: number) => {
-    const value = { length: bytes * times - 512 };
-    const records = [{ length: bytes - 12, records: [{ key: null, value, headers: [] }] }];
-    room.learn([{ topicId: 't', partitions: [{ partitionIndex: 1, records }] }]);
+  /** What is asked for of each partition, in bytes. */
+  const most = (node = 1) => {
+    const asked = limited(node).topics.map(
+      ({ partitions: [one] }) => [one!.partition, one!.partitionMaxBytes] as const,
+    );
+    return asked.sort(([a], [b]) => a - b).map(([, bytes]) => bytes);
   };
-  return { limited, come };
+  /** Each of these has given so many bytes, which take so many times as much in memory, and the others nothing. */
+  const come = (
+    ...given: readonly { readonly partition: number; readonly bytes: number; readonly times: number }[]
+  ) => {
+    const answered = given.map(({ partition, bytes, times }) => {
+      const value = { length: bytes * times - 512 };
+      const records = [{ attributes: 0, length: bytes - 12, records: [{ key: null, value, headers: [] }] }];
+      return { partitionIndex: partition, records };
+    });
+    room.learn([{ topicId: 't', partitions: answered }], topics);
+  };
+  const busy = { partition: 0, bytes: MIB, times: 1 };
+  const pass = (ms: number) => {
+    nowMs += ms;
+  };
+  return { room, topics, limited, most, come, busy, pass };
 }
 
-test('what is asked for is half of what is free, as it will be in memory: little until it is known, at once less where it takes more, by and by more', () => {
-  const { limited, come } = roomOf(0);
-  expect(limited().maxBytes).toBe((8 * MIB) / 64);
-  come(MIB, 4);
-  expect(limited().maxBytes).toBe(2 * MIB);
-  come(2 * KIB, 16);
-  expect(limited().maxBytes).toBe(MIB / 2);
-  come(MIB / 2, 8);
-  expect(limited().maxBytes).toBe(Math.floor((8 * MIB) / 12));
-  come(MIB, 1);
-  expect(limited().maxBytes).toBe(4 * MIB);
+test('of a partition of which nothing has come yet little is asked for; of one that gives what it is asked for ever more, and less where it takes more in memory', () => {
+  const { most, come } = roomOf(0, 1);
+  expect(most()).toEqual([MIB / 64]);
+  come({ partition: 0, bytes: 16 * KIB, times: 2 });
+  expect(most()).toEqual([MIB / 2]);
+  come({ partition: 0, bytes: MIB / 2, times: 2 });
+  expect(most()).toEqual([MIB]);
+  come({ partition: 0, bytes: MIB, times: 16 });
+  expect(most()).toEqual([MIB / 4]);
+  // By and by less again.
+  come({ partition: 0, bytes: MIB / 4, times: 1 });
+  expect(most()).toEqual([MIB / 8]);
+  for (let n = 0; n < 40; n++) come({ partition: 0, bytes: MIB / 4, times: 1 });
+  expect(most()).toEqual([MIB]);
 });
 
-test('of a partition of which nothing has come yet little is asked for, whatever is known of the others', () => {
-  const { limited, come } = roomOf(0);
-  come(MIB, 1);
-  const most = limited().topics.map(({ partitions: [one] }) => [one!.partition, one!.partitionMaxBytes]);
-  expect(Object.fromEntries(most)).toEqual({ 0: MIB / 8, 1: MIB });
+test('a busy partition is asked for as much as alone, however small and rare messages of another are', () => {
+  const { limited, most, come, busy } = roomOf(0);
+  for (let n = 0; n < 10; n++) come(busy);
+  expect(most()[0]).toBe(MIB);
+  for (let n = 0; n < 600; n++) {
+    come(busy, { partition: 1, bytes: KIB, times: 2 });
+    expect(most()[0]).toBe(MIB);
+    expect(limited().maxBytes).toBeGreaterThan(MIB);
+  }
 });
 
-test('brokers share what is free: answers of all of them may be on their way at once', () => {
-  const { limited, come } = roomOf(0);
-  come(MIB, 4);
-  limited(1);
-  expect(limited(2).maxBytes).toBe(MIB);
-  expect(limited(1).maxBytes).toBe(MIB);
+test.each([477, 2_550])(
+  'a batch that took %i times as much does not keep others from being fetched, nor its partition for good',
+  (times) => {
+    const { limited, most, come, busy } = roomOf(0);
+    for (let n = 0; n < 10; n++) come(busy);
+    come(busy, { partition: 1, bytes: 4 * KIB, times });
+    for (let n = 0; n < 20; n++) {
+      expect(most()[0]).toBe(MIB);
+      expect(limited().maxBytes).toBeGreaterThan(MIB);
+      come(busy);
+    }
+    expect(most()[1]).toBe(MIB / 64);
+  },
+);
+
+test('however many partitions give whatever they are asked for, an answer takes what is free in memory at most', () => {
+  const { most, come } = roomOf(0, 50);
+  const parts = Array.from({ length: 50 }, (_, partition) => ({ partition, times: 1 + (partition % 20) }));
+  let asked = most();
+  for (let n = 0; n < 100; n++) {
+    come(...parts.map((part) => ({ ...part, bytes: Math.max(1_024, asked[part.partition]!) })));
+    asked = most();
+    const taken = parts.reduce((sum, { partition, times }) => sum + asked[partition]! * times, 0);
+    expect(taken).toBeLessThanOrEqual(8 * MIB);
+    expect(taken).toBeGreaterThan(MIB);
+  }
+});
+
+test('all partitions but one being silent, however many, little is asked for of them, and a message of each fits', () => {
+  const { most, come, busy } = roomOf(0, 300);
+  for (let n = 0; n < 10; n++) come(busy);
+  const [first, ...others] = most();
+  expect(first).toBe(MIB);
+  expect(new Set(others)).toEqual(new Set([KIB]));
+});
+
+test('marks of transactions say nothing of what messages take', () => {
+  const { room, topics, most, come } = roomOf(0);
+  come({ partition: 0, bytes: 64 * KIB, times: 2 });
+  const before = most();
+  const mark = { attributes: 0x30, length: 66, records: [{ key: { length: 4 }, value: { length: 6 }, headers: [] }] };
+  for (let n = 0; n < 5; n++) {
+    room.learn([{ topicId: 't', partitions: [{ partitionIndex: 1, records: [mark] }] }], topics);
+    come({ partition: 0, bytes: 64 * KIB, times: 2 });
+  }
+  expect(most()).toEqual(before);
+});
+
+test('brokers share what is free: answers of all of them may be on their way at once; one that is not asked any more has no share', () => {
+  const { most, come, pass } = roomOf(0, 1);
+  for (let n = 0; n < 10; n++) come({ partition: 0, bytes: MIB, times: 4 });
+  expect(most(1)).toEqual([MIB]);
+  expect(most(2)).toEqual([MIB / 2]);
+  expect(most(1)).toEqual([MIB / 2]);
+  // Partitions of the second are led by the first now.
+  pass(59_000);
+  expect(most(1)).toEqual([MIB / 2]);
+  pass(2_000);
+  expect(most(1)).toEqual([MIB]);
 });
 
 test('when the room is taken a batch is fetched of partitions in which nothing waits, and nothing when the reserve is, too', () => {

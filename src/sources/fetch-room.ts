@@ -8,6 +8,14 @@ const ROOM_BYTES = 16 * MIB;
 const RESERVE_BYTES = 8 * MIB;
 /** How long a fetch may wait for messages while partitions are left out of it: they are to come again soon once they have room. */
 const TIGHT_WAIT_MS = 50;
+/** What a partition may bring into memory of which little has come lately, where there are few. */
+const QUIET_BYTES = MIB;
+/** How many times as much a partition may bring as it did last. */
+const GROWTH = 4;
+/** A message of the usual size is given wherever its partition stands among those that are asked. */
+const LEAST_BYTES = 1024;
+/** A broker that is not asked for so long leads nothing that is wanted: longer than an answer may take. */
+const LEADS_MS = 60_000;
 
 /** What was fetched and is not durable yet, in bytes. */
 export interface WaitingBytes {
@@ -29,56 +37,84 @@ interface Wanted<Partition extends LimitedPartition> {
 /**
  * How much of a source is fetched while much of it waits. A partition of which more waits than half of what is free is left out, until less
  * does: one that is taken in slowly leaves most of the room to the others, and however many are slow, something is left for one more. What
- * is asked for would take that half in memory, as far as the partitions' messages are known; the stream is never paused, because the
- * others' messages would wait in it behind those that are slow.
+ * is asked for of all of them would take that half in memory, as far as their messages are known; the stream is never paused, because the
+ * others' messages would wait in it behind those that are slow. The half is shared by what came of each lately: one that gives all that it
+ * is asked for is asked for more, until all of it is given out, and a silent one has little, whatever is known of it.
  *
  * What waits is room and reserve at most, and beyond them one answer of each broker that was on its way. Such an answer is more than was
- * asked for where a batch is, since brokers give one at least, or where a partition's messages have become smaller: at most what
+ * asked for where a batch is, since brokers give one at least, or where partitions' messages have become smaller: at most what
  * `guardInflation` lets pass. Where slow partitions have batches so large that one of each fills room and reserve, all wait for them.
  */
 export class FetchRoom {
   readonly #swelling = new Swelling();
-  /** Brokers that are asked, each by itself, and share what is free. */
-  readonly #nodes = new Set<number | undefined>();
+  readonly #steadyMs: () => number;
+  /** Brokers that are asked, each by itself, and share what is free; and when each was last. */
+  readonly #nodes = new Map<number | undefined, number>();
   #waiting: WaitingBytes | null = null;
   #turn = 0;
+
+  constructor(steadyMs = () => performance.now()) {
+    this.#steadyMs = steadyMs;
+  }
 
   /** From now on this is what waits. */
   watch(waiting: WaitingBytes): void {
     this.#waiting = waiting;
   }
 
-  /** This has come, and will wait. */
-  learn(fetched: readonly FetchedTopic[]): void {
-    this.#swelling.learn(fetched);
+  /** This has come of what was asked for, and will wait. */
+  learn(fetched: readonly FetchedTopic[], asked: readonly WantedTopic<WantedPartition>[]): void {
+    this.#swelling.learn(fetched, asked);
   }
 
   /** What to ask a broker for, of what is wanted of it; no topics where none has room. */
   limit<Partition extends LimitedPartition, Asked extends Wanted<Partition>>(wanted: Asked): Asked {
     const waiting = this.#waiting;
     if (waiting === null) return wanted;
-    this.#nodes.add(wanted.node);
     const part = Math.max(0, ROOM_BYTES - waiting.bytes) / 2;
     const all = partsOf(wanted.topics);
     const free = waiting.bytes > ROOM_BYTES + RESERVE_BYTES ? [] : all.filter((one) => bytesOf(waiting, one) <= part);
-    const share = part / this.#nodes.size;
-    const most = this.#swelling.mostOf(free.map(({ topicId, partitions }) => [topicId, partitions[0]!.partition]));
-    // The broker gives a batch at least.
-    const maxBytes = Math.min(wanted.maxBytes ?? ROOM_BYTES, Math.max(1, Math.floor(share / most)));
-    const maxWaitTime = Math.min(wanted.maxWaitTime ?? TIGHT_WAIT_MS, TIGHT_WAIT_MS);
     // The broker fills the answer in the order in which it is asked.
-    const topics = rotated(free, this.#turn++).map((one) => this.#bounded(one, share));
+    const topics = this.#shared(rotated(free, this.#turn++), part / this.#sharers(wanted.node));
+    const most = topics.reduce((sum, { partitions }) => sum + partitions[0]!.partitionMaxBytes, 0);
+    // The broker gives a batch at least.
+    const maxBytes = Math.max(1, Math.min(wanted.maxBytes ?? ROOM_BYTES, most));
+    const maxWaitTime = Math.min(wanted.maxWaitTime ?? TIGHT_WAIT_MS, TIGHT_WAIT_MS);
     return { ...wanted, topics, maxBytes, ...(free.length < all.length && { maxWaitTime }) };
   }
 
-  /** By a power of two: what changes from one fetch to the next is told to the broker anew. */
-  #bounded<Partition extends LimitedPartition>(one: WantedTopic<Partition>, share: number): WantedTopic<Partition> {
-    const { topicId, partitions } = one;
-    const [wanted] = partitions as [Partition];
-    const most = Math.max(1, share / this.#swelling.of(topicId, wanted.partition));
-    const partitionMaxBytes = Math.min(wanted.partitionMaxBytes ?? MIB, 2 ** Math.floor(Math.log2(most)));
-    return { topicId, partitions: [{ ...wanted, partitionMaxBytes }] };
+  /** How many brokers are asked. One that has not been for long leads no partition any more. */
+  #sharers(node: number | undefined): number {
+    const nowMs = this.#steadyMs();
+    this.#nodes.set(node, nowMs);
+    for (const [other, askedMs] of this.#nodes) if (nowMs - askedMs > LEADS_MS) this.#nodes.delete(other);
+    return this.#nodes.size;
   }
+
+  /** @param share what all of them may take in memory */
+  #shared<Partition extends LimitedPartition>(parts: readonly WantedTopic<Partition>[], share: number) {
+    const known = parts.map(({ topicId, partitions }) => this.#swelling.of(topicId, partitions[0]!.partition));
+    const half = share / 2;
+    const least = Math.min(QUIET_BYTES, half / parts.length);
+    const grown = known.map(({ lastBytes }) => Math.min(half, lastBytes * GROWTH));
+    const scale = Math.min(1, half / Math.max(1, sumOf(grown)));
+    return parts.map((one, i) => bounded(one, (least + grown[i]! * scale) / known[i]!.times, share));
+  }
+}
+
+/** By a power of two: what changes from one fetch to the next is told to the broker anew. */
+function bounded<Partition extends LimitedPartition>(
+  { topicId, partitions }: WantedTopic<Partition>,
+  bytes: number,
+  share: number,
+): WantedTopic<Partition & { readonly partitionMaxBytes: number }> {
+  const [wanted] = partitions as [Partition];
+  const most = Math.max(share > 0 ? LEAST_BYTES : 1, 2 ** Math.floor(Math.log2(Math.max(1, bytes))));
+  return { topicId, partitions: [{ ...wanted, partitionMaxBytes: Math.min(wanted.partitionMaxBytes ?? MIB, most) }] };
+}
+
+function sumOf(numbers: readonly number[]): number {
+  return numbers.reduce((sum, number) => sum + number, 0);
 }
 
 function bytesOf(waiting: WaitingBytes, { topicId, partitions }: WantedTopic<WantedPartition>): number {

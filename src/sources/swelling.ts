@@ -1,7 +1,8 @@
-import { partitionKey } from './fetch-caution.ts';
+import { isControl } from './drop-aborted.ts';
+import { partitionKey, type WantedPartition, type WantedTopic } from './fetch-caution.ts';
 import { messageBytes } from './message-bytes.ts';
 
-/** Of a source of which nothing has come yet: messages of a hundred bytes, compressed to a tenth. */
+/** Of a partition of which nothing has come yet: messages of a hundred bytes, compressed to a tenth. */
 const UNKNOWN = 64;
 /** After about so many bytes a partition counts for what has come lately: one message alone says little of the batches of a backlog. */
 const FORGET_BYTES = 1024 * 1024;
@@ -17,6 +18,7 @@ export interface FetchedTopic {
 }
 
 interface Batch {
+  readonly attributes: number;
   /** Compressed. */
   readonly length: number;
   readonly records: readonly {
@@ -26,44 +28,66 @@ interface Batch {
   }[];
 }
 
+/** What is known of a partition. */
+export interface Swell {
+  /** How many bytes a byte of a fetch takes in memory. */
+  readonly times: number;
+  /** What came last, in bytes of memory; half as much with each fetch since that brought nothing. */
+  readonly lastBytes: number;
+}
+
+const NOTHING_YET: Swell = { times: UNKNOWN, lastBytes: 0 };
+
 /**
- * How many bytes a byte of a fetch takes in memory, by partition: brokers count what they send, compressed, and small messages take most of
- * their room beside their bytes.
+ * What comes of partitions, and what it takes in memory: brokers count what they send, compressed, and small messages take most of their
+ * room beside their bytes.
  */
 export class Swelling {
-  readonly #learnt = new Map<string, number>();
+  readonly #learnt = new Map<string, Swell>();
 
-  /** What has come. A partition that swells more counts for it at once, one that swells less by and by. */
-  learn(fetched: readonly FetchedTopic[]): void {
+  /** What has come of what was asked for. A partition that swells more counts for it at once, one that swells less by and by. */
+  learn(fetched: readonly FetchedTopic[], asked: readonly WantedTopic<WantedPartition>[]): void {
+    const brought = new Set<string>();
     for (const { topicId, partitions } of fetched)
-      for (const { partitionIndex, records } of partitions)
-        this.#learn(partitionKey(topicId, partitionIndex), records ?? []);
+      for (const { partitionIndex, records } of partitions) {
+        const key = partitionKey(topicId, partitionIndex);
+        if (this.#learn(key, records ?? [])) brought.add(key);
+      }
+    for (const { topicId, partitions } of asked)
+      for (const { partition } of partitions) {
+        const key = partitionKey(topicId, partition);
+        if (!brought.has(key)) this.#age(key);
+      }
   }
 
-  /** Of a partition of which nothing has come yet, it is taken to be large. */
-  of(topicId: string, partition: number): number {
-    return this.#learnt.get(partitionKey(topicId, partition)) ?? UNKNOWN;
+  /** Of a partition of which nothing has come yet, what comes is taken to be large. */
+  of(topicId: string, partition: number): Swell {
+    return this.#learnt.get(partitionKey(topicId, partition)) ?? NOTHING_YET;
   }
 
-  /** The largest of those that are known: most partitions of a source may have no messages at all. */
-  mostOf(parts: readonly (readonly [topicId: string, partition: number])[]): number {
-    let most = 0;
-    for (const part of parts) most = Math.max(most, this.#learnt.get(partitionKey(...part)) ?? 0);
-    return most === 0 ? UNKNOWN : most;
-  }
-
-  #learn(key: string, batches: readonly Batch[]): void {
+  /** @returns whether a message was there */
+  #learn(key: string, batches: readonly Batch[]): boolean {
     let sent = 0;
     let taken = 0;
-    for (const { length, records } of batches) {
+    for (const batch of batches) {
       // What a producer took back, and marks of transactions, say nothing of the rest.
-      if (records.length === 0) continue;
-      sent += HEAD_BYTES + length;
-      for (const { value, key, headers } of records) taken += messageBytes(value, key, headers);
+      if (batch.records.length === 0 || isControl(batch)) continue;
+      sent += HEAD_BYTES + batch.length;
+      for (const { value, key: name, headers } of batch.records) taken += messageBytes(value, name, headers);
     }
-    if (sent === 0) return;
-    const before = this.#learnt.get(key) ?? UNKNOWN;
+    if (sent === 0) return false;
     const now = taken / sent;
-    this.#learnt.set(key, now > before ? now : before + (now - before) * Math.min(1, sent / FORGET_BYTES));
+    const before = this.#learnt.get(key)?.times ?? now;
+    const times = now > before ? now : before + (now - before) * Math.min(1, sent / FORGET_BYTES);
+    this.#learnt.set(key, { times, lastBytes: taken });
+    return true;
+  }
+
+  /** A batch that was like no other says ever less of what comes after a silence. */
+  #age(key: string): void {
+    const before = this.#learnt.get(key);
+    if (before === undefined) return;
+    const times = before.times > UNKNOWN ? Math.max(UNKNOWN, before.times / 2) : before.times;
+    this.#learnt.set(key, { times, lastBytes: before.lastBytes / 2 });
   }
 }
