@@ -98,6 +98,16 @@ export interface FailedRequest {
   readonly error: unknown;
 }
 
+/** A place of a source's group in a partition of Kafka that is not in its log: offsets. */
+export interface LostPlace {
+  readonly source: string;
+  readonly topic: string;
+  readonly partition: number;
+  readonly reason: 'deleted' | 'cut_off';
+  readonly from: bigint;
+  readonly to: bigint;
+}
+
 /** What became of messages of a source. */
 export interface TakenMessages {
   readonly events: number;

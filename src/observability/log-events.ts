@@ -143,6 +143,12 @@ export const LOG_EVENTS = {
       'Rejected messages were dropped, because the source has more than `REJECTED_MESSAGES_PER_SOURCE`; so many of them were never published.',
     fields: ['source', 'count', 'unpublished'],
   },
+  'source.out_of_range': {
+    level: 'warn',
+    meaning:
+      "The source's group is at the offset `from` in a `partition` (`topic/number`) of Kafka, which is not there: `deleted` by retention up to `to`, where reading goes on, or `cut_off`, because the partition ends at `to`, and is held ([docs/sources.md](sources.md#offsets-that-are-not-there)). `count` is how many offsets that are.",
+    fields: ['source', 'partition', 'reason', 'from', 'to', 'count'],
+  },
   'source.dead_letters_refused': {
     level: 'warn',
     meaning:

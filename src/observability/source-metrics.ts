@@ -14,6 +14,11 @@ export function sourceMetrics(kit: MetricKit) {
       'source_rejected_messages_dropped_total',
       'Rejected messages that were dropped, oldest first, because their source had more than `REJECTED_MESSAGES_PER_SOURCE`.',
     ),
+    lostOffsets: kit.counter(
+      'source_lost_offsets_total',
+      'Offsets of Kafka that the broker has no more: `deleted` by retention before they were taken, or `cut_off`, taken and then lost by the broker.',
+      ['reason'],
+    ),
     deadLettersRefused: kit.counter(
       'source_dead_letters_refused_total',
       'How often a dead-letter topic or exchange did not take a rejected message. It is tried again.',

@@ -53,3 +53,17 @@ test('of what a broker says of dead letters that it does not take five are told,
   expect(lines).toMatchObject([{ count: 100, refusals: [...reasons].slice(0, 5) }]);
   expect(await kit.text()).toContain('source_dead_letters_refused_total 100\n');
 });
+
+test('offsets that a broker has no more are told with where they were, and counted by the reason', async () => {
+  const { observe, lines, kit } = observed();
+  const place = { source: 'orders', topic: 'shop', partition: 3 };
+  observe.outOfRange({ ...place, reason: 'deleted', from: 10n, to: 1_010n });
+  observe.outOfRange({ ...place, reason: 'cut_off', from: 70n, to: 20n });
+  expect(lines).toMatchObject([
+    { source: 'orders', partition: 'shop/3', reason: 'deleted', from: 10, to: 1_010, count: 1_000 },
+    { source: 'orders', partition: 'shop/3', reason: 'cut_off', from: 70, to: 20, count: 50 },
+  ]);
+  const text = await kit.text();
+  expect(text).toContain('source_lost_offsets_total{reason="deleted"} 1000\n');
+  expect(text).toContain('source_lost_offsets_total{reason="cut_off"} 50\n');
+});

@@ -1,5 +1,5 @@
 import { BoundedLabel } from './bounded-label.ts';
-import type { TakenMessages } from './facts.ts';
+import type { LostPlace, TakenMessages } from './facts.ts';
 import type { LineTeller } from './line-teller.ts';
 import type { sourceMetrics } from './source-metrics.ts';
 
@@ -39,6 +39,14 @@ export class SourceObserver {
   rejectedDropped({ source, count, unpublished }: { source: string; count: number; unpublished: number }): void {
     this.#metrics.dropped.inc(count);
     this.#lines.tell('source.rejected_dropped', { source, count, unpublished });
+  }
+
+  /** The group's place in a partition of Kafka, `from`, is not in its log, which begins (`deleted`) or ends (`cut_off`) at `to`. */
+  outOfRange({ source, topic, partition, reason, from, to }: LostPlace): void {
+    const count = Number(from > to ? from - to : to - from);
+    this.#metrics.lostOffsets.inc({ reason }, count);
+    const details = { source, partition: `${topic}/${partition}`, reason, from: Number(from), to: Number(to), count };
+    this.#lines.tell('source.out_of_range', details);
   }
 
   /** The broker takes some dead letters of a source not: they are tried again later. */

@@ -7,7 +7,10 @@ import { FetchCaution } from './fetch-caution.ts';
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-type Fetch = (options: object, callback: (error: Error | null, response?: unknown) => void) => void;
+type Fetch = (
+  options: { readonly topics?: readonly unknown[] },
+  callback: (error: Error | null, response?: unknown) => void,
+) => void;
 
 /** What each fetch of the client beneath is asked for, and answers. */
 function stage(answers: readonly (Error | object)[]) {
@@ -19,7 +22,8 @@ function stage(answers: readonly (Error | object)[]) {
   });
   vi.spyOn(Consumer.prototype, 'fetch').mockImplementation(beneath as never);
   const onHeld = vi.fn();
-  const careful = { caution: new FetchCaution(), nameOf: () => 'orders', onHeld };
+  const onOutOfRange = vi.fn();
+  const careful = { caution: new FetchCaution(), nameOf: () => 'orders', onHeld, onOutOfRange };
   const options = { clientId: 'test', groupId: 'test', bootstrapBrokers: ['127.0.0.1:1'] };
   const consumer = new CarefulConsumer(options, careful);
   const wanted = [0, 1].map((partition) => ({ topicId: 't', partitions: [partitionAt(partition, 3n)] }));
@@ -34,7 +38,7 @@ function stage(answers: readonly (Error | object)[]) {
     return answered.at(-1);
   };
   const limits = () => beneath.mock.calls.map(([asked]) => asked);
-  return { ask, fetch, limits, answered, onHeld };
+  return { consumer, ask, fetch, limits, answered, onHeld, onOutOfRange };
 }
 
 const partitionAt = (partition: number, fetchOffset: bigint) => ({
@@ -77,6 +81,63 @@ test('where all is held nobody is asked, and the answer takes as long as one wit
   await vi.advanceTimersByTimeAsync(1);
   expect(answered.at(-1)).toEqual(nothing);
   expect(limits()).toHaveLength(5);
+});
+
+/** As a broker answers, of which partition 0 has no such offset; where its log is it does not say. */
+const strayed = () =>
+  Object.assign(new Error('OFFSET_OUT_OF_RANGE'), {
+    response: {
+      errorCode: 0,
+      responses: [
+        {
+          topicId: 't',
+          partitions: [
+            { partitionIndex: 0, errorCode: 1, logStartOffset: -1n },
+            { partitionIndex: 1, errorCode: 0, logStartOffset: 0n },
+          ],
+        },
+      ],
+    },
+  });
+const ofPartition0 = (offset: bigint) => new Map([['orders', [offset]]]) as never;
+
+test('of a partition whose next messages were deleted it is told from where to where, and the client goes on there', async () => {
+  const error = strayed();
+  const { consumer, fetch, onHeld, onOutOfRange } = stage([error]);
+  vi.spyOn(consumer, 'listOffsets').mockImplementation((async ({ timestamp }: { timestamp: bigint }) =>
+    ofPartition0(timestamp === -2n ? 40n : 90n)) as never);
+  expect(await fetch()).toEqual([error]);
+  expect(error.response.responses[0]!.partitions).toMatchObject([{ errorCode: 1, logStartOffset: 40n }, {}]);
+  expect(onOutOfRange.mock.calls).toEqual([[{ topic: 'orders', partition: 0, reason: 'deleted', from: 3n, to: 40n }]]);
+  expect(onHeld).not.toHaveBeenCalled();
+});
+
+test('a partition that ends before its place is told of once and asked for no more; the others are', async () => {
+  const { consumer, fetch, limits, onHeld, onOutOfRange } = stage([strayed(), some, some]);
+  vi.spyOn(consumer, 'listOffsets').mockImplementation((async ({ timestamp }: { timestamp: bigint }) =>
+    ofPartition0(timestamp === -2n ? 0n : 2n)) as never);
+  expect(await fetch()).toEqual(nothing);
+  // Not even after the time after which what is too large is tried again.
+  await vi.advanceTimersByTimeAsync(3_600_000);
+  for (let n = 0; n < 2; n++) expect(await fetch()).toEqual([null, some]);
+  expect(limits()[1]).toMatchObject({ topics: [{ partitions: [{ partition: 1 }] }] });
+  expect(limits()[1]!.topics).toHaveLength(1);
+  expect(onOutOfRange.mock.calls).toEqual([[{ topic: 'orders', partition: 0, reason: 'cut_off', from: 3n, to: 2n }]]);
+  expect(onHeld).toHaveBeenCalledTimes(1);
+});
+
+test('a place that is there when it is looked for is asked for again, and where nobody can look the membership ends', async () => {
+  const { consumer, fetch, limits, onHeld, onOutOfRange } = stage([strayed(), strayed()]);
+  const look = vi
+    .spyOn(consumer, 'listOffsets')
+    .mockImplementation((async ({ timestamp }: { timestamp: bigint }) =>
+      ofPartition0(timestamp === -2n ? 0n : 3n)) as never);
+  expect(await fetch()).toEqual(nothing);
+  const away = new Error('away');
+  look.mockRejectedValue(away as never);
+  expect(await fetch()).toEqual([away]);
+  expect(limits()[1]).toEqual(expect.objectContaining({ topics: [expect.anything(), expect.anything()] }));
+  expect([onHeld, onOutOfRange].flatMap(({ mock }) => mock.calls)).toEqual([]);
 });
 
 test('it is found behind failures that were tried again, and what is none stays what it is', async () => {

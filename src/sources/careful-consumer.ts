@@ -2,6 +2,7 @@ import { type CallbackWithPromise, Consumer, type ConsumerOptions, type FetchOpt
 import { InflationError } from '../brokers/guard-inflation.ts';
 import type { Choice, FetchCaution, FetchSize, WantedPartition } from './fetch-caution.ts';
 import { FetchRoom } from './fetch-room.ts';
+import { cutOffText, judge, type OutOfRange, type Stray, straysIn } from './out-of-range.ts';
 
 type Wanted = FetchOptions<Buffer, Buffer, Buffer, Buffer>;
 type FetchResponse = Awaited<ReturnType<Consumer['fetch']>>;
@@ -13,6 +14,8 @@ export interface CarefulOptions {
   readonly nameOf: (topicId: string) => string;
   /** A partition is held from now on, and why. */
   readonly onHeld: (error: Error) => void;
+  /** The group's place in a partition is not in its log: what was deleted is passed over, and one that was cut off is held. */
+  readonly onOutOfRange: (found: OutOfRange) => void;
 }
 
 /** The broker gives a batch at least, whatever it is asked for. Of a partition alone, one that is there already: the others wait. */
@@ -24,6 +27,8 @@ const LIMITS: Readonly<Record<FetchSize, { readonly maxBytes?: number; readonly 
 /** Time between two answers that were too large, each of which costs time to inflate. */
 const RECOVER_MS = 1_000;
 const FETCH_WAIT_MS = 500;
+const LATEST = -1n;
+const EARLIEST = -2n;
 
 const NOTHING: FetchResponse = { throttleTimeMs: 0, errorCode: 0, sessionId: 0, responses: [], nodeEndpoints: [] };
 
@@ -59,11 +64,50 @@ export class CarefulConsumer extends Consumer {
     super.fetch({ ...wanted, ...LIMITS[choice.size], topics: choice.topics }, (error, response) => {
       if (response !== undefined) this.room.learn(response.responses, choice.topics);
       const inflation = inflationIn(error);
+      const strays = inflation === null && error ? straysIn(error, choice.topics) : [];
+      if (strays.length > 0) return void this.#recover(error, strays, callback);
       if (inflation === null) return callback(error, response!);
       this.#refuse(inflation, choice);
       // As if nothing had come: it is asked for in parts, or left alone.
       setTimeout(() => callback(null, NOTHING), RECOVER_MS);
     });
+  }
+
+  /** The client by itself goes on at the first message that there is, whatever was the matter, and tells nobody. */
+  async #recover(error: Error | null, strays: readonly Stray[], callback: CallbackWithPromise<FetchResponse>) {
+    const found = await this.#judgeAll(strays).catch((failure: Error) => failure);
+    if (found instanceof Error) return callback(found);
+    for (const [i, one] of found.entries()) this.#settle(strays[i]!, one);
+    if (found.some((one) => one?.reason === 'deleted')) callback(error);
+    else setTimeout(() => callback(null, NOTHING), RECOVER_MS);
+  }
+
+  async #judgeAll(strays: readonly Stray[]): Promise<readonly (OutOfRange | null)[]> {
+    const { nameOf } = this.#options;
+    const named = Map.groupBy(strays, ({ topicId }) => nameOf(topicId));
+    const topics = [...named.keys()];
+    const partitions = Object.fromEntries(
+      [...named].map(([topic, ofTopic]) => [topic, ofTopic.map(({ wanted }) => wanted.partition)]),
+    );
+    const [firsts, ends] = await Promise.all(
+      [EARLIEST, LATEST].map((timestamp) => this.listOffsets({ topics, partitions, timestamp })),
+    );
+    return strays.map(({ topicId, wanted }) => {
+      const topic = nameOf(topicId);
+      const [first, end] = [firsts, ends].map((offsets) => offsets!.get(topic)?.[wanted.partition]);
+      if (first === undefined || end === undefined)
+        throw new Error(`The broker does not say where ${topic}/${wanted.partition} begins and ends.`);
+      return judge(wanted, topic, first, end);
+    });
+  }
+
+  #settle({ answer, topicId, wanted }: Stray, found: OutOfRange | null): void {
+    const { caution, onHeld, onOutOfRange } = this.#options;
+    if (found?.reason === 'deleted') answer.logStartOffset = found.to;
+    else answer.errorCode = 0;
+    if (found === null) return;
+    onOutOfRange(found);
+    if (found.reason === 'cut_off') onHeld(caution.lose(topicId, wanted, cutOffText(found)));
   }
 
   #refuse(inflation: InflationError, choice: Choice<WantedPartition>): void {

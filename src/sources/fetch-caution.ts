@@ -86,6 +86,12 @@ export class FetchCaution {
     }
   }
 
+  /** Nothing that comes of a partition could be right before the group is elsewhere there. @returns what to tell of it */
+  lose(topicId: string, { partition, fetchOffset: offset }: WantedPartition, text: string): Error {
+    this.#held.set(partitionKey(topicId, partition), { offset, text, retryMs: Number.POSITIVE_INFINITY });
+    return new Error(text);
+  }
+
   /** The group has met anew: partitions that are others' now are others' concern. @param keys as of `partitionKey` */
   assign(keys: ReadonlySet<string>): void {
     this.#suspects.clear();

@@ -72,7 +72,7 @@ async function generationOf(partitions: number, intake: Intake, { bodyBytes, wir
   });
   const consumer = new CommittedConsumer(
     { clientId: 'c', groupId: 'g', bootstrapBrokers: ['127.0.0.1:1'] },
-    { caution: new FetchCaution(), nameOf: (id) => id, onHeld: () => {} },
+    { caution: new FetchCaution(), nameOf: (id) => id, onHeld: () => {}, onOutOfRange: () => {} },
     () => {},
   );
   vi.spyOn(consumer, 'consume').mockResolvedValue(stream as never);

@@ -43,6 +43,7 @@ async function sourceOf(type: (typeof TYPES)[number], behave: (socket: Socket) =
     clientId: 'posthorn',
     intake: async () => {},
     recallStarts: (_, look) => look(),
+    onOutOfRange: () => {},
     maxEventBytes: 1024,
     onFailure: () => {},
   });

@@ -22,6 +22,7 @@ function consumerOf(run: (session: SessionOptions, signal: AbortSignal) => Promi
     clientId: 'posthorn',
     intake: async () => {},
     recallStarts: (_, look) => look(),
+    onOutOfRange: () => {},
     onFailure: (error) => void failures.push(error),
     openSession: async (options) => {
       sessions++;

@@ -7,6 +7,7 @@ import { isOfTenant } from './is-of-tenant.ts';
 import { KafkaHealth } from './kafka-health.ts';
 import type { KafkaSession, SessionOptions } from './kafka-session.ts';
 import type { RecallStarts } from './kafka-starts.ts';
+import type { OutOfRange } from './out-of-range.ts';
 
 export interface KafkaConsumerOptions {
   readonly source: KafkaSource;
@@ -14,6 +15,8 @@ export interface KafkaConsumerOptions {
   readonly intake: Intake;
   readonly recallStarts: RecallStarts;
   readonly onFailure: (error: unknown) => void;
+  /** The group's place in a partition is not in its log. */
+  readonly onOutOfRange: (found: OutOfRange) => void;
   /** For tests. */
   readonly openSession?: (options: SessionOptions) => Promise<Session>;
 }
@@ -28,7 +31,7 @@ async function loadSession(options: SessionOptions): Promise<Session> {
 
 /** A source's messages from Kafka: membership after membership in its consumer group, for as long as it is wanted. */
 export function createKafkaConsumer(options: KafkaConsumerOptions): Consumer {
-  const { source, clientId, intake, recallStarts, onFailure, openSession = loadSession } = options;
+  const { source, clientId, intake, recallStarts, onFailure, onOutOfRange, openSession = loadSession } = options;
   const caution = new FetchCaution();
   const health = new KafkaHealth(() => caution.error);
   let session: Session | null = null;
@@ -58,6 +61,7 @@ export function createKafkaConsumer(options: KafkaConsumerOptions): Consumer {
       onCommitFailure: onFailure,
       onLookFailure: onFailure,
       onHeld: onFailure,
+      onOutOfRange,
       onFault: (error) => {
         fault = error;
       },

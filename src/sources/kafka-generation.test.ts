@@ -103,7 +103,7 @@ async function memberOf(
       },
       ...{ sessionTimeout: 10_000, rebalanceTimeout: 30_000, heartbeatInterval },
     },
-    { caution: new FetchCaution(), nameOf: (id) => id, onHeld: () => {} },
+    { caution: new FetchCaution(), nameOf: (id) => id, onHeld: () => {}, onOutOfRange: () => {} },
     () => {},
   );
   onTestFinished(async () => {

@@ -66,6 +66,7 @@ function sessionOf(intake: Intake = async () => {}) {
     onJoined: () => joined.resolve(),
     onCommitFailure: (error) => told.commits.push(error),
     onLookFailure: (error) => told.looks.push(error),
+    onOutOfRange: () => {},
     onFault: () => {},
   };
   const session = new KafkaSession(options);

@@ -14,6 +14,7 @@ import { groupLag, groupPositions } from './kafka-positions.ts';
 import { kafkaStarts, type RecallStarts } from './kafka-starts.ts';
 import { type KafkaTopics, missingTopics, sameTopics, TopicFinder } from './kafka-topics.ts';
 import { END_MS, type PartitionOffset } from './offset-committer.ts';
+import type { OutOfRange } from './out-of-range.ts';
 import { Standings } from './standings.ts';
 
 /** How long a member may be silent before its partitions go to others, and how long members have to join a rebalance. */
@@ -45,6 +46,8 @@ export interface SessionOptions {
   readonly onLookFailure: (error: unknown) => void;
   /** What comes next in a partition cannot be taken: it is left alone. */
   readonly onHeld: (error: Error) => void;
+  /** The group's place in a partition is not in its log. */
+  readonly onOutOfRange: (found: OutOfRange) => void;
   /** A connection broke: what whoever used it is told does not say why. */
   readonly onFault: (error: unknown) => void;
 }
@@ -124,7 +127,7 @@ export class KafkaSession {
   }
 
   async #join(): Promise<void> {
-    const { source, clientId, caution, onHeld, onFetched } = this.#options;
+    const { source, clientId, caution, onHeld, onOutOfRange, onFetched } = this.#options;
     const options = {
       ...kafkaClientOptions(source.connection, clientId),
       groupId: source.consume.group,
@@ -133,7 +136,18 @@ export class KafkaSession {
       heartbeatInterval: HEARTBEAT_MS,
       autocommit: false,
     };
-    const consumer = new CommittedConsumer(options, { caution, nameOf: (id) => this.#nameOf(id), onHeld }, onFetched);
+    const careful = {
+      caution,
+      nameOf: (id: string) => this.#nameOf(id),
+      onHeld,
+      onOutOfRange: (found: OutOfRange) => {
+        onOutOfRange(found);
+        // What came before may wait yet: it is told first.
+        if (found.reason === 'deleted')
+          consumer.passedOver.skip(this.#idOf(found.topic), found.partition, found.from, found.to);
+      },
+    };
+    const consumer = new CommittedConsumer(options, careful, onFetched);
     guardKafka(consumer, this.#options.onFault);
     this.#consumer = consumer;
     const fail = (error: unknown) => this.#ended.reject(error);
@@ -154,6 +168,10 @@ export class KafkaSession {
     consumer.topics.trackAll(...this.#topics.keys());
     await consumer.joinGroup({});
     await this.#turning;
+  }
+
+  #idOf(topic: string): string {
+    return this.#topics.get(topic)?.id ?? '';
   }
 
   #nameOf(topicId: string): string {
@@ -177,7 +195,7 @@ export class KafkaSession {
     // What it could not store is read again, by whoever is given the partition.
     onTrouble(null);
     if (consumer === null) return;
-    caution.assign(this.#assigned(consumer, (topic) => this.#topics.get(topic)?.id ?? ''));
+    caution.assign(this.#assigned(consumer, (topic) => this.#idOf(topic)));
     this.#standings.keep(this.#assigned(consumer, (topic) => topic));
     this.#positions = await groupPositions(consumer, this.#topics, this.#starts);
     const generation = new KafkaGeneration({
@@ -263,7 +281,7 @@ export class KafkaSession {
     for (const [part, position] of this.#positions) {
       const slash = part.lastIndexOf('/');
       const [topic, partition] = [part.slice(0, slash), Number(part.slice(slash + 1))];
-      const offset = passedOver.after(this.#topics.get(topic)?.id ?? '', partition, position);
+      const offset = passedOver.after(this.#idOf(topic), partition, position);
       if (offset !== position) this.#generation?.reach({ topic, partition, offset, leaderEpoch: NO_EPOCH });
     }
   }

@@ -5,6 +5,7 @@ import type { Intake } from './intake.ts';
 import { createKafkaConsumer } from './kafka-consumer.ts';
 import { createKafkaDeadLetters } from './kafka-dead-letters.ts';
 import type { RecallStarts } from './kafka-starts.ts';
+import type { OutOfRange } from './out-of-range.ts';
 import { RabbitmqConsumer } from './rabbitmq-consumer.ts';
 import { createRabbitmqDeadLetters } from './rabbitmq-dead-letters.ts';
 import { KEPT_BYTES } from './rejected-message.ts';
@@ -16,6 +17,8 @@ export interface TransportOptions {
   readonly recallStarts: RecallStarts;
   readonly maxEventBytes: number;
   readonly onFailure: (error: unknown) => void;
+  /** Of Kafka: the group's place in a partition is not in its log. */
+  readonly onOutOfRange: (found: OutOfRange) => void;
 }
 
 /** How a source's broker is spoken to. */

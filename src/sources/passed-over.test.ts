@@ -46,3 +46,10 @@ test('an answer without batches changes nothing, and another partition and anoth
     0n,
   ]);
 });
+
+test('who has come to what was deleted is past it, until more has come', () => {
+  const passedOver = new PassedOver();
+  passedOver.skip('t', 0, 5n, 900n);
+  expect([4n, 5n, 899n, 900n].map((offset) => passedOver.after('t', 0, offset))).toEqual([4n, 900n, 900n, 900n]);
+  expect(passedOver.after('t', 1, 5n)).toBe(5n);
+});

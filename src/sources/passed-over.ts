@@ -6,7 +6,7 @@ interface Stretch {
 }
 
 /**
- * Where a partition ends in offsets under which there is no message: the marks of transactions, and what was taken back. Who has taken in all
+ * Where a partition ends in offsets under which there is no message: the marks of transactions, what was taken back, and what was deleted. Who has taken in all
  * that comes before them is behind them as well, although no message says so. Pure; by topic id and partition.
  */
 export class PassedOver {
@@ -27,6 +27,11 @@ export class PassedOver {
     const before = this.#stretches.get(key);
     const goesOn = before !== undefined && before.from <= first.firstOffset && first.firstOffset <= before.to;
     this.#stretches.set(key, { from: goesOn ? before.from : first.firstOffset, to });
+  }
+
+  /** There are no messages any more from one offset up to another. */
+  skip(topicId: string, partition: number, from: bigint, to: bigint): void {
+    this.#stretches.set(keyOf(topicId, partition), { from, to });
   }
 
   /** @returns the first offset, from this one on, that may have a message */

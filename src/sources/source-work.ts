@@ -44,6 +44,7 @@ export function beginSource(source: OpenSource, process: string, context: Contex
     recallStarts: (scope, look) => recallStarts(pool, source.num, scope, look),
     maxEventBytes: context.config.MAX_EVENT_BYTES,
     onFailure: (error) => observe.workFailed(`source ${source.name}`, error),
+    onOutOfRange: (found) => observe.sources.outOfRange({ source: source.name, ...found }),
   });
   const { deadLetters } = transport;
   let most = AT_ONCE;

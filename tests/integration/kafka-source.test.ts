@@ -38,7 +38,11 @@ async function newTopic(partitions = 1): Promise<string> {
 const event = (n: number, more: object = {}) => JSON.stringify({ type: 'order.created', data: { n }, ...more });
 
 /** What a consumer of a test has of its surroundings. */
-const alone = { recallStarts: (_: string, look: () => Promise<SourceStarts>) => look(), onFailure: () => {} };
+const alone = {
+  recallStarts: (_: string, look: () => Promise<SourceStarts>) => look(),
+  onFailure: () => {},
+  onOutOfRange: () => {},
+};
 
 /** Every event's `data.n`, in the order of the log. */
 async function logged(count: number): Promise<number[]> {
@@ -405,6 +409,56 @@ test('a batch that cannot be taken into memory holds its partition up and is nam
   await eventually(move, (isMoved) => isMoved);
   await createSource(service.baseUrl, description);
   expect(await logged(6)).toContain(5);
+});
+
+test('what was deleted before it was read is counted, and the group is where reading goes on, also where nothing is left', async () => {
+  const topic = await newTopic(2);
+  const group = `posthorn-${topic}`;
+  await kafka!.send(Array.from({ length: 10 }, (_, n) => ({ topic, partition: n % 2, value: event(n) })));
+  await kafka!.moveGroup(group, topic, [1, 1]);
+  await kafka!.deleteBefore(topic, 0, 3);
+  await kafka!.deleteBefore(topic, 1, 5);
+  const id = await createSource(service.baseUrl, kafkaSource(kafka!.broker, [topic]));
+  expect(await logged(2)).toEqual([6, 8]);
+  await eventually(
+    () => kafka!.committed(group),
+    (offsets) => [0, 1].every((partition) => offsets.get(`${topic}/${partition}`) === 5),
+  );
+  const { consumers } = await untilSource(service.baseUrl, id, ({ lag }) => lag === 0);
+  expect(consumers[0]).toMatchObject({ state: 'running', error: null });
+  expect(await service.context.observe.metrics.text()).toContain(
+    'posthorn_source_lost_offsets_total{reason="deleted"} 6\n',
+  );
+});
+
+test('a partition that ends before the place of its group is held and named, and nothing of it is read again; it goes on once the group is set', async () => {
+  const topic = await newTopic(2);
+  const group = `posthorn-${topic}`;
+  await kafka!.send(Array.from({ length: 6 }, (_, n) => ({ topic, partition: n % 2, value: event(n) })));
+  await kafka!.moveGroup(group, topic, [50, 0]);
+  const description = kafkaSource(kafka!.broker, [topic]);
+  const id = await createSource(service.baseUrl, description);
+  const held = `The group is at offset 50 in ${topic}/0, but the partition ends at 3`;
+  const isHeld = ({ state, error }: { state: string; error: string | null }) =>
+    state === 'failing' && error?.startsWith(held) === true;
+  const untilHeld = () => untilSource(service.baseUrl, id, ({ consumers }) => consumers.some(isHeld));
+  await untilHeld();
+  await kafka!.send([0, 1].map((partition) => ({ topic, partition, value: event(6 + partition) })));
+  expect(await logged(4)).toEqual([1, 3, 5, 7]);
+  await untilHeld();
+  expect((await kafka!.committed(group)).get(`${topic}/0`)).toBe(50);
+  expect(await service.context.observe.metrics.text()).toContain(
+    'posthorn_source_lost_offsets_total{reason="cut_off"} 47\n',
+  );
+  await call(service.baseUrl, 'DELETE', `/v1/sources/${id}`);
+  const move = () =>
+    kafka!.moveGroup(group, topic, [3, 4]).then(
+      () => true,
+      () => false,
+    );
+  await eventually(move, (isMoved) => isMoved);
+  await createSource(service.baseUrl, description);
+  expect(await logged(5)).toEqual([1, 3, 5, 7, 6]);
 });
 
 /** @returns how often this process has joined the group since */

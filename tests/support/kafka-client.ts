@@ -14,6 +14,8 @@ export interface KafkaClient {
   committed(group: string): Promise<ReadonlyMap<string, number>>;
   /** Sets what the group has committed, by partition; it must have no members. */
   moveGroup(group: string, topic: string, offsets: readonly number[]): Promise<void>;
+  /** Deletes what a partition has before the offset, as retention does. */
+  deleteBefore(topic: string, partition: number, offset: number): Promise<void>;
   /** Resolves when the broker answers. @throws Error when it does not */
   ask(): Promise<void>;
   /** Ends the connections of producers, before a broker that is killed does; the next `send` has others. */
@@ -71,6 +73,9 @@ export function connectKafka(broker: string): KafkaClient {
     moveGroup: async (group, topic, offsets) => {
       const partitionOffsets = offsets.map((offset, partition) => ({ partition, offset: BigInt(offset) }));
       await admin.alterConsumerGroupOffsets({ groupId: group, topics: [{ name: topic, partitionOffsets }] });
+    },
+    deleteBefore: async (topic, partition, offset) => {
+      await admin.deleteRecords({ topics: [{ name: topic, partitions: [{ partition, offset: BigInt(offset) }] }] });
     },
     ask: async () => void (await admin.listTopics()),
     disconnect,

@@ -1,0 +1,67 @@
+import { partitionKey, type WantedPartition, type WantedTopic } from './fetch-caution.ts';
+
+/** A partition in whose log the group's place is not, or not any more. */
+export interface OutOfRange {
+  readonly topic: string;
+  readonly partition: number;
+  /**
+   * `deleted`: retention took what was not read, from the place up to `to`, the first message that there is. `cut_off`: the log ends at `to`,
+   * before the place: the broker has lost what was read.
+   */
+  readonly reason: 'deleted' | 'cut_off';
+  readonly from: bigint;
+  readonly to: bigint;
+}
+
+/** Of an answer, a partition that was asked for at a place that it does not have. */
+export interface Stray {
+  readonly topicId: string;
+  readonly wanted: WantedPartition;
+  /** Read by the client: `errorCode` 0 leaves its place as it is, otherwise it goes on at `logStartOffset`. */
+  readonly answer: { errorCode: number; logStartOffset: bigint };
+}
+
+interface Failed {
+  readonly response?: {
+    readonly responses?: readonly {
+      readonly topicId: string;
+      readonly partitions: readonly { readonly partitionIndex: number; errorCode: number; logStartOffset: bigint }[];
+    }[];
+  };
+}
+
+/** Kafka's number of OFFSET_OUT_OF_RANGE. */
+const OUT_OF_RANGE = 1;
+
+/** Which partitions a fetch failed for in that way; none where something else is wrong as well, which is mended first. */
+export function straysIn(error: unknown, asked: readonly WantedTopic<WantedPartition>[]): readonly Stray[] {
+  const wanted = new Map<string, WantedPartition>();
+  for (const { topicId, partitions } of asked)
+    for (const one of partitions) wanted.set(partitionKey(topicId, one.partition), one);
+  const strays: Stray[] = [];
+  for (const { topicId, partitions } of ((error ?? {}) as Failed).response?.responses ?? [])
+    for (const answer of partitions) {
+      if (answer.errorCode === 0) continue;
+      const own = wanted.get(partitionKey(topicId, answer.partitionIndex));
+      if (answer.errorCode !== OUT_OF_RANGE || own === undefined) return [];
+      strays.push({ topicId, wanted: own, answer });
+    }
+  return strays;
+}
+
+/** What is wrong with a place; null where nothing is any more. @param first of the log's messages @param end behind the last */
+export function judge(
+  { fetchOffset, partition }: WantedPartition,
+  topic: string,
+  first: bigint,
+  end: bigint,
+): OutOfRange | null {
+  const place = { topic, partition, from: fetchOffset };
+  if (fetchOffset < first) return { ...place, reason: 'deleted', to: first };
+  return fetchOffset > end ? { ...place, reason: 'cut_off', to: end } : null;
+}
+
+/** What an operator is told of a log that was cut off. */
+export function cutOffText({ topic, partition, from, to }: OutOfRange): string {
+  return `The group is at offset ${from} in ${topic}/${partition}, but the partition ends at ${to}: the broker has lost messages that were taken, or the group was set there. Nothing more is taken of it until the group is set to where to go on (docs/sources.md). Do not start anew before: once the partition has grown past ${from}, what comes until then is passed over.`;
+}
