@@ -3,6 +3,7 @@ import { endAnswer } from '../brokers/guard-inflation.ts';
 import type { CarefulOptions } from './careful-consumer.ts';
 import { dropAborted, type FetchedPartition } from './drop-aborted.ts';
 import { MemberConsumer } from './member-consumer.ts';
+import { ownBytes, type ReadRecord } from './own-bytes.ts';
 import { PassedOver } from './passed-over.ts';
 
 interface FetchResponse {
@@ -11,7 +12,10 @@ interface FetchResponse {
 
 interface FetchedTopic {
   readonly topicId: string;
-  readonly partitions: readonly (FetchedPartition & { readonly partitionIndex: number })[];
+  readonly partitions: readonly (FetchedPartition & {
+    readonly partitionIndex: number;
+    readonly records?: readonly { readonly records: readonly ReadRecord[] }[] | null;
+  })[];
 }
 
 /** A consumer to which what a producer took back was never there. */
@@ -57,6 +61,7 @@ export class CommittedConsumer extends MemberConsumer {
     for (const partition of partitions) {
       dropAborted(partition);
       this.passedOver.note(topicId, partition.partitionIndex, partition.records ?? []);
+      if (this.room.isWaiting) ownBytes(partition.records ?? []);
     }
   }
 }

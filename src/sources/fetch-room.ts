@@ -62,6 +62,11 @@ export class FetchRoom {
     this.#waiting = waiting;
   }
 
+  /** Something waits: what comes next may do so for long. */
+  get isWaiting(): boolean {
+    return this.#waiting !== null && this.#waiting.bytes > 0;
+  }
+
   /** This has come of what was asked for, and will wait. */
   learn(fetched: readonly FetchedTopic[], asked: readonly WantedTopic<WantedPartition>[]): void {
     this.#swelling.learn(fetched, asked);

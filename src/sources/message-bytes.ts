@@ -1,5 +1,5 @@
 /** What a message, and each of its headers, takes in memory beside its bytes, about. */
-const OVERHEAD_BYTES = 512;
+export const OVERHEAD_BYTES = 512;
 const HEADER_BYTES = 256;
 
 type Part = { readonly length: number } | null;
