@@ -133,6 +133,9 @@ test('in the last hours that its event is kept no receiver is called before it a
   expect(at(70, 4_081)).toEqual({ kind: 'retry', delayMs: 10 * minute });
   expect(at(70, 60, { base: 30 * minute })).toEqual({ kind: 'retry', delayMs: 10 * minute });
   expect(at(40, 2_281)).toEqual({ kind: 'dead_letter' });
+  // What is beyond the clamp counts as the clamp.
+  for (const asked of [86_400, 99_999_999])
+    expect(at(24.5 * 60, asked)).toEqual({ kind: 'retry', delayMs: 24 * 60 * minute });
 });
 
 test('an exhausted schedule dead-letters', () => {

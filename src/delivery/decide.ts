@@ -1,5 +1,5 @@
 import type { Decision, Outcome, ReceivedResponse } from '../domain/outcome.ts';
-import { DAY_MS, longestRestMs, nextDelayMs, parseRetryAfter } from './retry-policy.ts';
+import { DAY_MS, longestRestMs, nextDelayMs, waitAskedMs } from './retry-policy.ts';
 
 export interface DecisionContext {
   /** Index in `schedule` of the attempt just made. */
@@ -109,7 +109,7 @@ function retry(context: DecisionContext, retryAfter: string | undefined): Decisi
   const mostMs = leftMs - LAST_ATTEMPT_MS;
   if (delayMs <= mostMs) return { kind: 'retry', delayMs };
   const latestMs = Math.floor(leftMs - LONGEST_ATTEMPT_MS);
-  const askedMs = (retryAfter === undefined ? null : parseRetryAfter(retryAfter, context.nowMs)) ?? 0;
+  const askedMs = waitAskedMs({ ...context, retryAfter });
   if (askedMs > Math.max(mostMs, 0) && askedMs <= latestMs)
     return { kind: 'retry', delayMs: Math.min(delayMs, latestMs) };
   if (mostMs >= SHORTEST_WAIT_MS) return { kind: 'retry', delayMs: Math.floor(mostMs) };

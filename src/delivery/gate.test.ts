@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import type { Outcome } from '../domain/outcome.ts';
 import { Gate, type GateLimits, type GateNews } from './gate.ts';
 import { viewGate } from './gate-view.ts';
+import { nextDelayMs } from './retry-policy.ts';
 
 const START = Date.UTC(2026, 10, 26, 12);
 const DAY_MS = 24 * 3_600_000;
@@ -138,6 +139,20 @@ test.each([
   rig.pass(answer(503, { 'retry-after': header }));
   expect(rig.closedUntilMs).toBe(START + waitMs);
 });
+
+test.each(['1', '60', '86399', '86400', '99999999', 'Fri, 27 Nov 2026 12:00:00 GMT'])(
+  'a delivery that was answered Retry-After: %s is not due while its endpoint is paused by that',
+  (header) => {
+    const rig = new Rig();
+    rig.pass(answer(503, { 'retry-after': header }));
+    const pausedMs = (rig.gate.closedUntilMs(START) ?? START) - START;
+    for (const delay of [0, 5_000, 20 * 3_600_000])
+      for (const r of [0, 0.5, 0.999999]) {
+        const context = { schedule: [0, delay], step: 0, random: () => r, retryAfter: header, nowMs: START };
+        expect(nextDelayMs(context)).toBeGreaterThanOrEqual(pausedMs);
+      }
+  },
+);
 
 test.each(['0', '-1', '1.5', 'soon', 'Thu, 26 Nov 2026 11:00:00 GMT'])(
   'Retry-After: %s stops nothing, and the answer narrows the window as one without it',

@@ -76,11 +76,18 @@ test('Retry-After is clamped to 24 h, or twice the delay of the schedule where t
   expect(next(8, '99999999', () => 0)).toBe(2 * DAY_MS);
 });
 
-test('deliveries that are told to wait beyond the clamp do not all come back at it', () => {
-  expect(next(0, '99999999', () => 0.5)).toBe(0.9 * DAY_MS);
+test('a Retry-After of exactly the clamp is honoured as one below it is', () => {
+  for (const asked of ['86399', '86400', '86401', '99999999', 'Tue, 24 Nov 2026 12:00:00 GMT'])
+    for (const r of [0, 0.5, 0.999999999])
+      expect(next(0, asked, () => r)).toBeGreaterThanOrEqual(Math.min(DAY_MS, parseRetryAfter(asked, NOW)!));
+  expect(next(0, '86400', () => 0.5)).toBe(Math.round(1.1 * DAY_MS));
 });
 
-test('whatever a receiver asks, the delay stays between the jittered delay of the schedule and the clamp', () => {
+test('deliveries that are told to wait beyond the clamp do not all come back at it, and none before it', () => {
+  expect(next(0, '99999999', () => 0.5)).toBe(Math.round(1.1 * DAY_MS));
+});
+
+test('whatever a receiver asks, the delay is the jittered one of the schedule or, up to the clamp, what was asked for and some more', () => {
   fc.assert(
     fc.property(
       fc.string(),
@@ -91,8 +98,9 @@ test('whatever a receiver asks, the delay stays between the jittered delay of th
         for (const header of [text, String(seconds)]) {
           const delay = next(step, header, () => r)!;
           const base = defaultSchedule[step + 1]!;
-          expect(delay).toBeGreaterThanOrEqual(Math.floor(base * 0.8));
-          expect(delay).toBeLessThanOrEqual(Math.max(2 * base, DAY_MS));
+          const asked = Math.min(parseRetryAfter(header, NOW) ?? 0, Math.max(2 * base, DAY_MS));
+          expect(delay).toBeGreaterThanOrEqual(Math.max(asked, Math.floor(base * 0.8)));
+          expect(delay).toBeLessThanOrEqual(Math.ceil(Math.max(asked, base) * 1.2));
         }
       },
     ),

@@ -31,21 +31,28 @@ export interface RetryContext {
 
 /**
  * Milliseconds until the next attempt; null when the schedule is exhausted. The scheduled delay (`base`) is spread by ±20 %, so
- * that deliveries that failed together do not come back together. `Retry-After` may put it off, never bring it forward: it is
- * clamped to max(2 × base, 24 h) and spread upwards within that, so that no receiver is called before it asked to be
- * unless it asked for more than the clamp.
+ * that deliveries that failed together do not come back together. `Retry-After` may put it off, never bring it forward: what it
+ * asks for (`waitAskedMs`) is spread upwards, so that no receiver is called before it asked to be, within the clamp.
  */
-export function nextDelayMs({ schedule, step, random, retryAfter, nowMs }: RetryContext): number | null {
+export function nextDelayMs(context: RetryContext): number | null {
+  const { schedule, step, random } = context;
   const base = schedule[step + 1];
   if (base === undefined) return null;
-  const wait = retryAfter === undefined ? null : parseRetryAfter(retryAfter, nowMs);
-  if (wait === null || wait <= base) {
-    const earliest = Math.max(wait ?? 0, base * (1 - JITTER));
-    return Math.round(earliest + (base * (1 + JITTER) - earliest) * random());
-  }
-  const most = Math.max(2 * base, DAY_MS);
-  if (wait >= most) return Math.round(most * (1 - JITTER * random()));
-  return Math.round(Math.min(wait * (1 + JITTER * random()), most));
+  const wait = waitAskedMs(context);
+  const earliest = Math.max(wait, base * (1 - JITTER));
+  const latest = Math.max(wait, base) * (1 + JITTER);
+  return Math.round(earliest + (latest - earliest) * random());
+}
+
+/**
+ * The wait that a response asks for by `Retry-After`, in milliseconds, clamped to twice the scheduled delay or 24 h, whichever is
+ * longer; 0 when it asks for none. At the shortest, the clamp is as long as an endpoint is paused by the same header (`Gate`): no delivery
+ * is due while its endpoint may not be called.
+ */
+export function waitAskedMs({ schedule, step, retryAfter, nowMs }: Omit<RetryContext, 'random'>): number {
+  if (retryAfter === undefined) return 0;
+  const base = schedule[step + 1] ?? 0;
+  return Math.min(parseRetryAfter(retryAfter, nowMs) ?? 0, Math.max(2 * base, DAY_MS));
 }
 
 /** The longest that the rest of a schedule may take by itself, in milliseconds. */
