@@ -14,7 +14,7 @@ import {
   loadLightTypeRules,
   loadSchema,
   loadTypeRules,
-  loadTypesVersion,
+  loadTypesVersions,
   type StoredTypeRules,
 } from './store/type-rules.ts';
 
@@ -27,6 +27,8 @@ export interface LookupPools {
 
 /** How many tenants are read in one statement, and how many may wait for theirs. */
 const TENANT_LOADS = { most: 64, mostWaiting: 20_000 };
+/** The same for what is little of each. */
+const LOOKUPS = { most: 1_000, mostWaiting: 50_000 };
 
 /** Builds the reads of what a tenant's events are matched with. */
 export function createRoutingLoads(
@@ -55,9 +57,13 @@ export function createTypeRules(
     },
     { ...TENANT_LOADS, patienceMs },
   );
+  const versions = shareLookups((tenantNums: readonly number[]) => loadTypesVersions(commitPool, tenantNums), {
+    ...LOOKUPS,
+    patienceMs,
+  });
   return new TypeRules({
     load: (tenantNum) => within(patienceMs, load(tenantNum)),
-    loadVersion: (tenantNum) => within(patienceMs, loadTypesVersion(commitPool, tenantNum)),
+    loadVersion: async (tenantNum) => (await within(patienceMs, versions([tenantNum]))).get(tenantNum) ?? 0n,
     turns,
     loadSchema: (...version) => within(patienceMs, loadSchema(commitPool, ...version)),
   });
@@ -72,7 +78,7 @@ const REMEMBERED_TENANTS = 10_000;
 export function createTenantRecall({ INGEST_DEADLINE_MS: patienceMs }: Config, pool: pg.Pool): Context['recallTenant'] {
   const known = new Map<string, TenantRef>();
   const find = shareLookups((ids: readonly string[]) => findTenantRefs(pool, ids), {
-    ...{ most: 1_000, mostWaiting: 50_000 },
+    ...LOOKUPS,
     patienceMs,
   });
   const look = async (id: string) => {

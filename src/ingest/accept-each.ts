@@ -51,7 +51,7 @@ async function tryToAccept(
 ): Promise<readonly (ItemResult | Rejection)[] | TypesChanged | 'too_many'> {
   const sealed = await sealEach(events, budget, dependencies);
   const rejections = new Map(sealed.flatMap((one, at) => ('status' in one ? [[at, one]] : [])));
-  const judged = rejections.size === 0 ? NONE_REFUSED : await judgeRefused(rejections, dependencies);
+  const judged = rejections.size === 0 ? NONE_REFUSED : await judgeRefused(rejections, [], dependencies);
   if (judged instanceof TypesChanged) return judged;
   const result = await commit(
     sealed.flatMap((one) => ('status' in one ? [] : [one])),

@@ -25,6 +25,7 @@ import { type PendingEvent, sealEvent } from './seal-event.ts';
 import type { EventSlice } from './slice-events.ts';
 import type { FindStored } from './stored-already.ts';
 import { TurnTaker } from './turn-taker.ts';
+import { typesChangedSince } from './types-changed-since.ts';
 import { TypesChanged, untilTypesHold } from './until-types-hold.ts';
 
 export interface AcceptDependencies {
@@ -91,7 +92,7 @@ async function tryToAccept(
 ): Promise<readonly ItemResult[] | TypesChanged> {
   const { pending, rejections, misfits } = await sealAll(raw, options, dependencies);
   if (rejections.size === 0) return store(pending, misfits, (pendingIndex) => pendingIndex, options, dependencies);
-  const judged = await judgeRefused(rejections, dependencies);
+  const judged = await judgeRefused(rejections, pending, dependencies);
   if (judged instanceof TypesChanged) return judged;
   const { stored, refused } = judged;
   const requestIndexes = [...raw.keys()].filter((index) => !rejections.has(index));
@@ -119,10 +120,14 @@ async function store(
   if (reused.size > 0) {
     const indexes = pending.flatMap((event, at) => (reused.has(event) ? [requestIndexOf(at)] : []));
     const refused = new Map(indexes.map((index) => [index, REUSED_ID]));
+    const changed = options.isBatch ? await typesChangedSince(pending, dependencies) : null;
+    if (changed !== null) return changed;
     throw await refusalOf(refused, pending, requestIndexOf, options, dependencies);
   }
   const result = await commits.submit(pending);
   if (result.kind === 'types_changed') return new TypesChanged(pending.map(({ tenant }) => tenant.num));
+  const changed = options.isBatch && result.kind !== 'accepted' ? await typesChangedSince(pending, dependencies) : null;
+  if (changed !== null) return changed;
   const items = itemsOf(result, requestIndexOf, options.isBatch);
   for (const [at, misfit] of misfits) if (items[at]!.status === 'accepted') types.onMisfit(misfit);
   return items;

@@ -52,13 +52,14 @@ function checkOf({ mode, faults, rulesVersion }: Verdict, tenant: TenantRef, typ
 }
 
 /**
- * Asks whether the event types that refused events still hold. Nothing else would find out, because what is refused is not committed.
- * @param refusedBy by tenant, the version of its event types that refused an event of it
+ * Asks whether the event types that events of a refused request were checked by still hold. Nothing else would find out, because what is
+ * refused is not committed.
+ * @param checkedBy by tenant, the version of its event types that an event of it was checked by
  */
 export async function areCurrent(
-  refusedBy: ReadonlyMap<number, bigint>,
+  checkedBy: ReadonlyMap<number, bigint>,
   { rules }: Pick<CheckTypes, 'rules'>,
 ): Promise<boolean> {
-  const checks = [...refusedBy].map(([tenantNum, version]) => rules.isCurrent(tenantNum, version));
+  const checks = [...checkedBy].map(([tenantNum, version]) => rules.isCurrent(tenantNum, version));
   return (await Promise.all(checks)).every((isCurrent) => isCurrent);
 }

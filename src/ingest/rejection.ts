@@ -58,16 +58,16 @@ export function tooLarge(size: string, most: number): Rejection {
   return { status: 413, code: 'too_large', detail, faults: [{ path: '', message: detail }] };
 }
 
-/** @returns by tenant, the version of its event types that refused some of these events; the oldest one if there are several */
-export function rulesOf(rejections: Iterable<Rejection>): ReadonlyMap<number, bigint> {
-  const refusedBy = new Map<number, bigint>();
-  for (const { rules } of rejections) {
+/** @returns by tenant, the version of its event types that some of these events were checked by; the oldest one if there are several */
+export function rulesOf(checked: Iterable<Pick<Rejection, 'rules'>>): ReadonlyMap<number, bigint> {
+  const checkedBy = new Map<number, bigint>();
+  for (const { rules } of checked) {
     if (rules === undefined) continue;
     const [tenantNum, version] = rules;
-    const other = refusedBy.get(tenantNum);
-    if (other === undefined || version < other) refusedBy.set(tenantNum, version);
+    const other = checkedBy.get(tenantNum);
+    if (other === undefined || version < other) checkedBy.set(tenantNum, version);
   }
-  return refusedBy;
+  return checkedBy;
 }
 
 export function invalid(detail: string, faults: readonly Fault[]): Rejection {

@@ -62,14 +62,17 @@ export async function loadLightTypeRules(
   return new Map(rows.map((row) => [row.num, row.is_large ? 'large' : toRules(row)]));
 }
 
-/** The version alone; 0 for a tenant that is unknown. */
-export async function loadTypesVersion(pool: pg.Pool, tenantNum: number): Promise<bigint> {
-  const { rows } = await pool.query<{ version: string }>({
-    name: 'load-types-version',
-    text: 'SELECT types_version AS version FROM tenants WHERE num = $1',
-    values: [tenantNum],
+/** The versions alone. @returns by number; absent: unknown */
+export async function loadTypesVersions(
+  pool: pg.Pool,
+  tenantNums: readonly number[],
+): Promise<ReadonlyMap<number, bigint>> {
+  const { rows } = await pool.query<{ num: number; version: string }>({
+    name: 'load-types-versions',
+    text: 'SELECT num, types_version AS version FROM tenants WHERE num = ANY($1::int[])',
+    values: [plainArray([...new Set(tenantNums)])],
   });
-  return BigInt(rows[0]?.version ?? 0);
+  return new Map(rows.map(({ num, version }) => [num, BigInt(version)]));
 }
 
 /** The schema of a version, as JSON text. */

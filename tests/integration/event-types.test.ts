@@ -140,6 +140,23 @@ test('a batch with one event that its schema refuses stores nothing and names th
   expect((await api('GET', `/v1/tenants/${tenant}/events`)).body.data).toEqual([]);
 });
 
+test('a batch with other faults names also what a type refuses that another process has registered since', async () => {
+  const misfit = (tenant: string) => ({ type: 'pay', tenant_id: tenant, data: { id: 'x', amount: -1 } });
+  const faults = (tenant: string) => [
+    [{ type: 'a..b', tenant_id: tenant, data: 1 }],
+    [1, 2].map((data) => ({ type: 'a', id: 'twice', tenant_id: tenant, data })),
+  ];
+  for (const [nth, at] of ['1.type', '2'].entries()) {
+    const tenant = await newTenant();
+    // Now this process knows that the tenant has no types.
+    expect((await post(tenant, { type: 'a', data: 1 })).status).toBe(202);
+    await call(other.baseUrl, 'PUT', place(tenant, 'pay', '1.0'), { schema: payment, validation: 'enforce' });
+    const answer = await api('POST', '/v1/events', [misfit(tenant), ...faults(tenant)[nth]!]);
+    expect(answer).toMatchObject({ status: 422, body: { code: 'invalid_batch' } });
+    expect(answer.body.errors.map(({ path }: { path: string }) => path)).toEqual(['0.data.amount', at]);
+  }
+});
+
 test('an event that is stored already is a duplicate, though its schema is enforced by now', async () => {
   const tenant = await newTenant();
   const stored = { type: 'pay', id: 'evt-1', tenant_id: tenant, data: {} };
