@@ -12,6 +12,11 @@ export interface NativeEvent {
   };
   readonly dataText: string;
   readonly metadataText: string;
+  /**
+   * `metadataText` as it is compared with that of an event that came before: without `datacontenttype` an event is exactly equivalent to one
+   * of `application/json` (spec.md, "datacontenttype"). It is delivered without all the same.
+   */
+  readonly comparedMetadataText: string;
 }
 
 /**
@@ -19,13 +24,9 @@ export interface NativeEvent {
  * same CloudEvent again, under a name that no extension can have. Its id is only unique within its source, so it does not become ours.
  */
 export function toNative(event: CloudEvent): NativeEvent {
-  const { source, type, time, subject, extensions } = event;
+  const { type, time, subject, extensions } = event;
   const extensionOf = (name: string) => extensions.find((extension) => extension.name === name)?.value;
-  const metadata = {
-    source,
-    ...Object.fromEntries(extensions.map(({ name, value }) => [name, value])),
-    [ORIGIN]: originOf(event),
-  };
+  const metadataText = metadataTextOf(event);
   return {
     head: {
       type,
@@ -35,8 +36,17 @@ export function toNative(event: CloudEvent): NativeEvent {
       subject,
     },
     dataText: textOf(event.data),
-    metadataText: JSON.stringify(metadata),
+    metadataText,
+    comparedMetadataText:
+      event.datacontenttype === undefined
+        ? metadataTextOf({ ...event, datacontenttype: 'application/json' })
+        : metadataText,
   };
+}
+
+function metadataTextOf(event: CloudEvent): string {
+  const extensions = Object.fromEntries(event.extensions.map(({ name, value }) => [name, value]));
+  return JSON.stringify({ source: event.source, ...extensions, [ORIGIN]: originOf(event) });
 }
 
 function originOf({ id, time, datacontenttype, dataschema, data }: CloudEvent): Origin {

@@ -148,7 +148,7 @@ export const PROBLEM_CODES = {
     status: 409,
     where: INGEST,
     meaning:
-      'The idempotency key or id belongs to an event with another body. Bodies are compared as they are written, whitespace and the order of the fields of the event aside: `1.0` is not `1`, nor are members of `data` in another order the same.',
+      'The idempotency key or id belongs to an event with another body. Bodies are compared as they are written, whitespace, the order of the fields of the event and a `version` of `1.0` or the key’s own `tenant_id` that is spelled out aside: the number `1.0` is not `1`, nor are members of `data` in another order the same.',
     remedy: 'Do not send it again as it is: another event needs another key.',
   },
   tenant_exists: {

@@ -52,6 +52,7 @@ function convert(event: CloudEvent, { tenantExtension, placeOf }: CloudEventOpti
       value,
       dataText: native.dataText,
       metadataText: native.metadataText,
+      comparedMetadataText: native.comparedMetadataText,
       claim: `${event.source}\0${event.id}`,
       ...(tenantExtension !== null && { tenantField: (placeOf ?? String)(tenantExtension) }),
     },

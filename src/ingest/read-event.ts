@@ -18,6 +18,8 @@ export interface ReadEvent {
   readonly value: Readonly<Record<string, unknown>>;
   readonly dataText: string;
   readonly metadataText: string | null;
+  /** What is compared in the place of `metadataText`, where other metadata say the same: those of CloudEvents. */
+  readonly comparedMetadataText?: string;
   /** What no other event may have, beside its key and its id: source and id of a CloudEvent. */
   readonly claim?: string;
   /** The producer's name for the field that names the tenant, if that is not `tenant_id`. */

@@ -70,3 +70,16 @@ test('every field that a producer may set tells two bodies apart', () => {
   ].map((more) => sealed(JSON.stringify({ ...base, ...more }), 'k').bodyHash);
   expect(new Set([sealed(JSON.stringify(base), 'k').bodyHash, ...others]).size).toBe(others.length + 1);
 });
+
+test('a default that is spelled out is the same body, as what is stored is the same', () => {
+  const hashes = ['', ',"version":"1.0"', ',"tenant_id":"tenant_123"', ',"version":"1.0","tenant_id":"tenant_123"'].map(
+    (more) => sealed(`{"type":"a","data":1${more}}`, 'k').bodyHash,
+  );
+  expect(new Set(hashes).size).toBe(1);
+  expect(sealed('{"type":"a","data":1,"version":"1.0.0"}', 'k').bodyHash).not.toBe(hashes[0]);
+});
+
+test('the hash of a body without a version is what it has been', () => {
+  const { bodyHash } = sealed('{"type":"a","data":{"x":1},"id":"i","subject":"s","metadata":{"source":"m"}}');
+  expect(bodyHash).toBe('251f9f27-e09a-b2d5-eeb1-da04f3cd2409');
+});

@@ -136,8 +136,21 @@ function contentOf(body: Buffer, head: object, { data, metadata }: ReadEvent['va
   return metadata === undefined ? { ...head, data } : { ...head, data, metadata };
 }
 
-/** What two events of one key must have in common: everything that the producer said, but for white space. */
-function comparedText({ input, dataText, metadataText }: ReadEvent): string {
+/**
+ * What two events of one key must have in common: everything that the producer said, but for white space and for defaults that are spelled
+ * out. Those count as absent, so that hashes of events without them stay what they were.
+ */
+function comparedText({ input, dataText, metadataText, comparedMetadataText }: ReadEvent): string {
   const { id, type, version, timestamp, correlation_id, subject } = input;
-  return JSON.stringify([id, type, version, timestamp, correlation_id, subject, dataText, metadataText]);
+  const told = version === DEFAULT_VERSION ? undefined : version;
+  return JSON.stringify([
+    id,
+    type,
+    told,
+    timestamp,
+    correlation_id,
+    subject,
+    dataText,
+    comparedMetadataText ?? metadataText,
+  ]);
 }

@@ -104,6 +104,30 @@ test('an event is stored with its fields, its extensions and its numbers to the 
   ]);
 });
 
+test('an event without datacontenttype is the same as one of application/json, in whatever mode either comes first', async () => {
+  const json = 'application/json';
+  const structured = (id: string, more = {}) => post({ ...least, id, data: { a: 1 }, ...more }, STRUCTURED);
+  const binary = (id: string, type: string) =>
+    post('{"a":1}', {
+      ...{ 'ce-specversion': '1.0', 'ce-id': id, 'ce-source': '/s', 'ce-type': 'ce.test' },
+      'content-type': type,
+    });
+  for (const [id, first] of [
+    ['implied-1', () => structured('implied-1')],
+    ['implied-2', () => structured('implied-2', { datacontenttype: json })],
+    ['implied-3', () => binary('implied-3', json)],
+  ] as const) {
+    const { body } = await first();
+    expect(body.status).toBe('accepted');
+    for (const again of [structured(id), structured(id, { datacontenttype: json }), binary(id, json)])
+      expect(await again).toMatchObject({ status: 202, body: { id: body.id, status: 'duplicate' } });
+    expect(await structured(id, { datacontenttype: 'text/json' })).toMatchObject({ status: 409 });
+  }
+  expect((await stored((await structured('implied-1')).body.id)).metadata.cloud_event).not.toHaveProperty(
+    'datacontenttype',
+  );
+});
+
 test('source and id together are the event: the same pair is a duplicate, with other data a conflict, in every mode', async () => {
   const event = { ...least, id: 'once', data: { a: 1 } };
   const first = await post(event, STRUCTURED);
