@@ -40,7 +40,7 @@ export function readJsonBody(limit = MAX_BODY_BYTES): RequestHandler {
 }
 
 function notJson(): Refusal {
-  return new Refusal(415, 'unsupported_media_type', 'Send the body with content-type: application/json.');
+  return new Refusal(415, 'unsupported_media_type', 'Send the body with content-type: application/json, in UTF-8.');
 }
 
 function notUtf8(): Refusal {
