@@ -37,7 +37,7 @@ const fields = {
       `expected at most ${MAX_FILTERS} characters of filters`,
     )
     .describe(
-      'What the endpoint receives; none: everything but system events (`system.**`), which come to whoever names them. An event comes once, however many match.',
+      'What the endpoint receives, each with `types`, a `filter`, or both; none: everything but system events (`system.**`), which come to whoever names them. An event comes once, however many match.',
     ),
   enabled: z.boolean(),
   headers: z

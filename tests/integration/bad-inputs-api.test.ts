@@ -218,6 +218,8 @@ const badSettings: [string, Record<string, unknown>, string][] = [
   ['$or that multiplies', filtered(multiplyingFilter), 'subscriptions.0.filter.f6.$or'],
   ['a filter of 17 KB', filtered({ a: ['x'.repeat(17_000)] }), 'subscriptions.0.filter'],
   ['filters of 70 KB', { subscriptions: Array(5).fill({ filter: { a: ['x'.repeat(14_000)] } }) }, 'subscriptions'],
+  ['a subscription to nothing in particular', { subscriptions: [{ types: ['a'] }, {}] }, 'subscriptions.1'],
+  ['a filter that is null, without types', { subscriptions: [{ filter: null }] }, 'subscriptions.0'],
   ['a type with an empty segment', { subscriptions: [{}, { types: ['a', 'a..b'] }] }, 'subscriptions.1.types.1'],
   ['a type with a space', { subscriptions: [{ types: ['A B'] }] }, 'subscriptions.0.types.0'],
   ['no types', { subscriptions: [{ types: [] }] }, 'subscriptions.0.types'],

@@ -147,6 +147,16 @@ test('what reading shows can be written back', async () => {
   });
 });
 
+test('an empty subscription of an earlier version stays what it is, and so does all that is changed beside it', async () => {
+  const { id, path } = await create({ subscriptions: [{ types: ['old.a'] }] });
+  await service.context.apiPool.query(`UPDATE endpoints SET subscriptions = '[{}]' WHERE id = $1`, [id]);
+  for (const change of [{ description: 'x' }, { subscriptions: [{}], description: 'y' }]) {
+    expect(await api('PATCH', path, change)).toMatchObject({ status: 200, body: { ...change, subscriptions: [{}] } });
+  }
+  expect((await api('PATCH', path, { subscriptions: [{ types: ['old.b'] }] })).status).toBe(200);
+  expect((await api('PATCH', path, { subscriptions: [{}] })).status).toBe(422);
+});
+
 test('header values are shown to those who may set them and masked for others, and the mask is never taken for a value', async () => {
   const { path } = await create({ headers: { Authorization: 'Bearer s3cret' } });
   const reader = (await api('POST', '/v1/tenants/acme/keys', { scopes: ['endpoints:read'] })).body.key;

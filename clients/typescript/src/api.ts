@@ -857,7 +857,7 @@ export interface Operations {
           password?: string | undefined;
         } | undefined;
         description?: string | undefined;
-        /** What the endpoint receives; none: everything but system events (`system.**`), which come to whoever names them. An event comes once, however many match. */
+        /** What the endpoint receives, each with `types`, a `filter`, or both; none: everything but system events (`system.**`), which come to whoever names them. An event comes once, however many match. */
         subscriptions?: readonly ({
           /** Dotted globs: `*` stands for one segment, `**` for any number, none included. Absent: every type but those of system events, which patterns match that begin with `system`. */
           types?: readonly string[] | undefined;
@@ -980,7 +980,7 @@ export interface Operations {
           password?: string | undefined;
         } | undefined;
         description?: string | undefined;
-        /** What the endpoint receives; none: everything but system events (`system.**`), which come to whoever names them. An event comes once, however many match. */
+        /** What the endpoint receives, each with `types`, a `filter`, or both; none: everything but system events (`system.**`), which come to whoever names them. An event comes once, however many match. */
         subscriptions?: readonly ({
           /** Dotted globs: `*` stands for one segment, `**` for any number, none included. Absent: every type but those of system events, which patterns match that begin with `system`. */
           types?: readonly string[] | undefined;

@@ -16,6 +16,7 @@ import { refuseChangedNumbers } from '../filter-input.ts';
 import { objectId } from '../object-id.ts';
 import { pageOf, pagingQuery, readWeighedPage } from '../paging.ts';
 import { refuseDeadFilters } from '../refuse-dead-filters.ts';
+import { refuseEmptySubscriptions } from '../refuse-empty-subscriptions.ts';
 import { refuseLongSchedule } from '../retry-schedule-input.ts';
 import { defineRoute, type RouteRequest } from '../route.ts';
 import { tenantNotFound } from '../tenant-not-found.ts';
@@ -61,6 +62,7 @@ export const createEndpoint = defineRoute({
     const settings = { ...defaultSettings, ...wanted, destination };
     checkTogether(destination, settings);
     refuseLongSchedule(settings.retrySchedule, defaultSettings.retrySchedule, context.config.RETENTION_DAYS);
+    refuseEmptySubscriptions(settings.subscriptions, []);
     refuseDeadFilters(settings.subscriptions, []);
     const secret = secretFor(settings.signature, own);
     const created = await endpoints.createEndpoint(context, request.tenant, settings, secret, request.caller);
@@ -129,6 +131,7 @@ export const updateEndpoint = defineRoute({
         const chosen = chooseDestination(given, before.destination);
         checkTogether(chosen ?? before.destination, { ...before, ...settings });
         refuseLongSchedule(settings.retrySchedule, before.retrySchedule, context.config.RETENTION_DAYS);
+        refuseEmptySubscriptions(settings.subscriptions ?? [], before.subscriptions);
         refuseDeadFilters(settings.subscriptions ?? [], before.subscriptions);
         return chosen;
       },
