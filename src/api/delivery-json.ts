@@ -36,9 +36,14 @@ export const deliverySchema = z
       .datetime()
       .nullable()
       .describe(
-        'When it is due. It goes later where its endpoint takes nothing then: disabled, circuit open, asked for a pause, not validated, behind others. Null where it has ended, has a `problem`, or waits for those before it in order.',
+        'When it is due. It goes later where its endpoint takes nothing then: disabled, circuit open, asked for a pause, not validated, behind others. Null where it has ended, was set aside, or waits for those before it in order.',
       ),
-    problem: z.string().nullable().describe('Why it is not tried although it waits: a retry by hand brings it back.'),
+    problem: z
+      .string()
+      .nullable()
+      .describe(
+        'Why it is not tried although it waits: it was set aside (then `next_attempt_at` is null, and a retry by hand brings it back), or its endpoint is disabled.',
+      ),
     last_attempt: lastAttemptSchema.nullable(),
     created_at: z.iso.datetime(),
   })

@@ -23,6 +23,11 @@ export const replaySchema = z
       .describe(
         'Of these, those that wait no longer for the replay: that had their attempt, or were retried, cancelled or expunged meanwhile, or set aside. Not those that were withdrawn when the replay was cancelled, and not those whose day was dropped before they were sent: at its end it is so much less than `matched`.',
       ),
+    skipped: z
+      .int()
+      .describe(
+        'Deliveries that were left out so far because their endpoint was disabled: enable it, and replay them again. They are not among `matched`.',
+      ),
     request: echoed.describe('What was asked for.'),
     created_at: z.iso.datetime(),
     finished_at: z.iso.datetime().nullable(),
@@ -30,12 +35,13 @@ export const replaySchema = z
   .meta({ id: 'Replay' });
 
 export function replayJson(replay: Replay): z.infer<typeof replaySchema> {
-  const { id, state, matched, queued, waiting, request, createdAt, finishedAt } = replay;
+  const { id, state, matched, skipped, queued, waiting, request, createdAt, finishedAt } = replay;
   return {
     id,
     state,
     matched,
     done: Math.max(0, queued - waiting),
+    skipped,
     request: request as z.infer<typeof echoed>,
     created_at: createdAt.toISOString(),
     finished_at: finishedAt?.toISOString() ?? null,

@@ -18,7 +18,7 @@ export interface Delivery extends DeliveryKey {
   readonly attempts: number;
   /** Null if it does not wait, or waits for something other than a time. */
   readonly nextAttemptAt: Date | null;
-  /** Why it is not tried although it waits: it was set aside. */
+  /** Why it is not tried although it waits: it was set aside, or its endpoint is disabled. */
   readonly problem: string | null;
   /** The last thing on record: a request, or the reason why there will be none. */
   readonly last: LastAttempt | null;
@@ -41,6 +41,8 @@ interface Row {
   waiting_attempt: number | null;
   due_at: Date | null;
   problem: string | null;
+  /** Whether its endpoint is. */
+  is_disabled: boolean;
   attempts: number;
   ended: number | null;
   last_number: number | null;
@@ -50,11 +52,14 @@ interface Row {
   detail: string | null;
 }
 
+const DISABLED = 'The endpoint is disabled: the delivery is made once that is enabled.';
+
 // The state is derived here and nowhere else. A delivery waits if it has a row in the mailbox or is still to be expanded. Otherwise the last
 // decision that ended it says how it ended.
 const READ = `
   SELECT k.event_id, k.endpoint_num, v.type, v.external_id, e.id AS endpoint_id,
          CASE WHEN x.event_id IS NOT NULL THEN 0 ELSE m.attempt END AS waiting_attempt, coalesce(nullif(m.due_at, 'infinity'), x.accepted_at) AS due_at, p.reason AS problem,
+         NOT e.enabled AND e.deleted_at IS NULL AS is_disabled,
          counted.attempts, ended.decision AS ended, latest.attempt AS last_number, latest.started_at, latest.outcome, latest.status, latest.detail
     FROM unnest($2::uuid[], $3::int[]) WITH ORDINALITY AS k(event_id, endpoint_num, place)
     JOIN events v ON v.id = k.event_id AND v.tenant_num = $1
@@ -109,7 +114,7 @@ function toDelivery(row: Row): Delivery {
     status: statusOf(row),
     attempts: row.attempts,
     nextAttemptAt: row.due_at,
-    problem: row.problem,
+    problem: row.problem ?? (row.is_disabled && row.waiting_attempt !== null ? DISABLED : null),
     last: lastOf(row),
   };
 }

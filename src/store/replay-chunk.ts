@@ -16,6 +16,8 @@ export interface HeldReplay {
   readonly plan: ReplayPlan;
   /** The last event that was looked at; null at the start. */
   readonly cursor: string | null;
+  /** When it was made, in ms of Postgres's clock. */
+  readonly createdMs: number;
 }
 
 export interface UnfinishedReplay {
@@ -43,12 +45,20 @@ export async function* unfinishedReplays(pool: pg.Pool): AsyncGenerator<Unfinish
 
 /** Takes a replay for this transaction; null when it is finished or another worker has it. */
 export async function holdReplay(client: Queryable, num: number): Promise<HeldReplay | null> {
-  const { rows } = await client.query<{ tenant_num: number; filter: { plan: ReplayPlan }; cursor: string | null }>(
-    `SELECT tenant_num, filter, cursor FROM replays WHERE num = $1 AND state IN ('pending', 'running') FOR UPDATE SKIP LOCKED`,
+  const { rows } = await client.query<HeldRow>(
+    `SELECT tenant_num, filter->'plan' AS plan, cursor, created_at FROM replays WHERE num = $1 AND state IN ('pending', 'running') FOR UPDATE SKIP LOCKED`,
     [num],
   );
   const row = rows[0];
-  return row === undefined ? null : { num, tenantNum: row.tenant_num, plan: row.filter.plan, cursor: row.cursor };
+  if (row === undefined) return null;
+  return { num, tenantNum: row.tenant_num, plan: row.plan, cursor: row.cursor, createdMs: row.created_at.getTime() };
+}
+
+interface HeldRow {
+  tenant_num: number;
+  plan: ReplayPlan;
+  cursor: string | null;
+  created_at: Date;
 }
 
 /** Whether at least `count` deliveries of the replay wait for their attempt, of those that are not parked (`open`) or of all. It counts no further. */
@@ -141,14 +151,21 @@ function sourceOf(status: ReplayedStatus | null): string {
   }
 }
 
-/** Numbers of the endpoints that a replay may deliver to: the one that it names, or all that are enabled. Deleted ones never. */
-export async function replayEndpoints(client: Queryable, { tenantNum, plan }: HeldReplay): Promise<readonly number[]> {
-  const { rows } = await client.query<{ num: number }>(
-    `SELECT num FROM endpoints
-      WHERE tenant_num = $1 AND deleted_at IS NULL AND (num = $2 OR ($2::int IS NULL AND enabled)) ORDER BY num`,
+export interface ReplayEndpoints {
+  /** Numbers of those that the replay may deliver to: the one that it names, or all that are enabled. Deleted ones never. */
+  readonly open: readonly number[];
+  /** Numbers of those that it leaves out because they are disabled. */
+  readonly disabled: readonly number[];
+}
+
+export async function replayEndpoints(client: Queryable, { tenantNum, plan }: HeldReplay): Promise<ReplayEndpoints> {
+  const { rows } = await client.query<{ num: number; is_open: boolean }>(
+    `SELECT num, enabled OR $2::int IS NOT NULL AS is_open FROM endpoints
+      WHERE tenant_num = $1 AND deleted_at IS NULL AND ($2::int IS NULL OR num = $2) ORDER BY num`,
     [tenantNum, plan.endpointNum],
   );
-  return rows.map(({ num }) => num);
+  const numsOf = (isOpen: boolean) => rows.filter((row) => row.is_open === isOpen).map(({ num }) => num);
+  return { open: numsOf(true), disabled: numsOf(false) };
 }
 
 /** What the endpoint subscribes to today; null when it is deleted. */
@@ -242,7 +259,7 @@ export async function queueDeliveries(
   return rows.map((row) => row.endpoint_num);
 }
 
-function decisionOf(status: ReplayedStatus): number {
+export function decisionOf(status: ReplayedStatus): number {
   switch (status) {
     case 'delivered':
       return DECISION.done;
@@ -253,11 +270,22 @@ function decisionOf(status: ReplayedStatus): number {
   }
 }
 
+/** What a chunk did: how many deliveries it queued, and how many it left out because their endpoints are disabled. */
+export interface ChunkCounts {
+  readonly queued: number;
+  readonly skipped: number;
+}
+
 /** Moves the replay on, in the transaction that queued its deliveries. */
-export async function advanceReplay(client: Queryable, num: number, cursor: string, queued: number): Promise<void> {
+export async function advanceReplay(
+  client: Queryable,
+  num: number,
+  cursor: string,
+  { queued, skipped }: ChunkCounts,
+): Promise<void> {
   await client.query(
-    `UPDATE replays SET state = 'running', cursor = $2, matched = matched + $3, queued = queued + $3 WHERE num = $1`,
-    [num, cursor, queued],
+    `UPDATE replays SET state = 'running', cursor = $2, matched = matched + $3, queued = queued + $3, skipped = skipped + $4 WHERE num = $1`,
+    [num, cursor, queued, skipped],
   );
 }
 

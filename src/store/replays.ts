@@ -54,6 +54,8 @@ export interface Replay {
   readonly state: ReplayState;
   readonly request: ReplayRequest;
   readonly matched: number;
+  /** Deliveries that were left out because their endpoints were disabled. */
+  readonly skipped: number;
   /** Deliveries that were queued, and neither withdrawn nor dropped with their day before they were sent. */
   readonly queued: number;
   /** Of these, how many still wait for the replay. */
@@ -68,13 +70,14 @@ interface Row {
   state: ReplayState;
   request: ReplayRequest;
   matched: number;
+  skipped: number;
   queued: number;
   waiting: number;
   created_at: Date;
   finished_at: Date | null;
 }
 
-const COLUMNS = `r.num, r.id, r.state, r.filter->'request' AS request, r.matched, r.queued, r.created_at, r.finished_at,
+const COLUMNS = `r.num, r.id, r.state, r.filter->'request' AS request, r.matched, r.skipped, r.queued, r.created_at, r.finished_at,
                  (SELECT count(*)::int FROM mailbox m WHERE m.replay_num = r.num) AS waiting`;
 
 function toReplay({ created_at, finished_at, ...row }: Row): Replay {
@@ -102,7 +105,7 @@ export async function createReplay(
     const { rows } = await client.query<Row>(
       `INSERT INTO replays (id, tenant_num, filter)
        SELECT $1, $2, $3 WHERE (SELECT count(*) FROM replays WHERE tenant_num = $2 AND state IN ('pending', 'running')) < $4
-       RETURNING num, id, state, filter->'request' AS request, matched, queued, created_at, finished_at, 0 AS waiting`,
+       RETURNING num, id, state, filter->'request' AS request, matched, skipped, queued, created_at, finished_at, 0 AS waiting`,
       [id, tenant.num, JSON.stringify({ request, plan }), MAX_UNFINISHED],
     );
     if (rows[0] === undefined) return 'too_many';

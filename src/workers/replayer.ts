@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Context } from '../context.ts';
+import { uuidFloor } from '../domain/ids.ts';
 import { laneOf } from '../routing/lane-of.ts';
 import { matchesType } from '../routing/type-pattern.ts';
 import { finishCancelledReplays } from '../store/cancel-replay.ts';
@@ -18,6 +19,7 @@ import {
   waitsWith,
 } from '../store/replay-chunk.ts';
 import { restoreKept } from '../store/restore-kept.ts';
+import { countSkipped } from '../store/skipped-deliveries.ts';
 import { missedBy } from './missed-by.ts';
 
 export interface ReplayerOptions {
@@ -38,6 +40,12 @@ interface Chunk {
   readonly queued: readonly number[];
   /** When the tenant's redrives were locked, by the replayer's clock. */
   readonly lockedMs: number;
+}
+
+interface Queued {
+  readonly queued: readonly number[];
+  /** Deliveries that were left out because their endpoints are disabled. */
+  readonly skipped: number;
 }
 
 const MAX_CHUNK_EVENTS = 500;
@@ -142,8 +150,8 @@ export class Replayer {
     // What it waited for until here is nothing that a smaller chunk would spare.
     const lockedMs = this.#nowMs();
     const { events, cursor } = await nextEvents(client, replay, size);
-    const queued = await this.#queue(client, replay, events);
-    await advanceReplay(client, num, cursor, queued.length);
+    const { queued, skipped } = await this.#queue(client, replay, events);
+    await advanceReplay(client, num, cursor, { queued: queued.length, skipped });
     return { queued, lockedMs };
   }
 
@@ -157,30 +165,41 @@ export class Replayer {
     return this.#nowMs() < (this.#holds.get(num)?.untilMs ?? 0);
   }
 
-  async #queue(client: Queryable, replay: HeldReplay, events: readonly ReplayedEvent[]): Promise<readonly number[]> {
+  async #queue(client: Queryable, replay: HeldReplay, events: readonly ReplayedEvent[]): Promise<Queued> {
     const { types } = replay.plan;
     const wanted = events.filter(
       ({ type }) => types.length === 0 || types.some((pattern) => matchesType(pattern, type)),
     );
-    if (wanted.length === 0) return [];
-    const endpoints = await replayEndpoints(client, replay);
+    if (wanted.length === 0) return { queued: [], skipped: 0 };
+    const { open, disabled } = await replayEndpoints(client, replay);
     const { reason = null, only = null } = replay.plan;
     const restored = await restoreKept(client, replay.tenantNum, {
       eventUuids: wanted.filter(({ isKept }) => isKept).map(({ uuid }) => uuid),
-      endpointNums: endpoints,
+      endpointNums: open,
       reason,
       only,
     });
     const nowOf = (uuid: string) => restored.get(uuid) ?? uuid;
-    return queueDeliveries(client, replay, {
+    const nowOnly = only === null ? null : only.map((key) => ({ ...key, eventUuid: nowOf(key.eventUuid) }));
+    const queued = await queueDeliveries(client, replay, {
       again: wanted.map(({ uuid }) => nowOf(uuid)),
+      only: nowOnly,
       missed: await missedBy(
         client,
         replay,
         wanted.filter(({ isTest }) => !isTest),
       ),
-      only: only === null ? null : only.map((key) => ({ ...key, eventUuid: nowOf(key.eventUuid) })),
-      endpoints: endpoints.map((num) => ({ num, lane: laneOf(num, this.#options.lanes) })),
+      endpoints: open.map((num) => ({ num, lane: laneOf(num, this.#options.lanes) })),
     });
+    const counted = wanted.filter(({ uuid }) => uuid < firstSince(replay)).map(({ uuid }) => nowOf(uuid));
+    return { queued, skipped: await countSkipped(client, replay, { again: counted, only: nowOnly }, disabled) };
   }
+}
+
+/**
+ * The least UUID of what was brought back since the replay was made. The replay may meet it again, where it was brought back in the very
+ * millisecond: what is left out of it was counted under its old UUID. A time is rounded where a UUID's is cut off.
+ */
+function firstSince({ createdMs }: HeldReplay): string {
+  return uuidFloor(createdMs - 1);
 }

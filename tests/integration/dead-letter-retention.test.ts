@@ -177,6 +177,19 @@ test('a redrive after the day was dropped delivers the same event under the same
   expect((await ask(tenant, 'GET', `/dead-letters?event_id=${id}`)).body.data).toHaveLength(1);
 });
 
+test('a redrive after the day was dropped counts what it leaves out because the endpoint is disabled, brought back or not', async () => {
+  const { tenant, one } = await oldDay('left-out');
+  await drop();
+  await ask(tenant, 'PATCH', `/endpoints/${one.id}`, { enabled: false });
+  const redrive = (await ask(tenant, 'POST', '/dead-letters/redrive', {})).body;
+  // One event has another dead letter and comes back for that, the other one stays where it is.
+  const ended = await eventually(
+    async () => (await ask(tenant, 'GET', `/replays/${redrive.id}`)).body,
+    ({ state }) => state === 'completed',
+  );
+  expect(ended).toMatchObject({ matched: 1, done: 1, skipped: 2 });
+});
+
 test('one dead letter is retried after its day was dropped, and all are by their reason', async () => {
   const { tenant, one, dead, waiting } = await oldDay('retried');
   await drop();

@@ -329,13 +329,23 @@ test('the number of a cancellation leaves one free for the request that may be u
   ]);
 });
 
-test('retry is refused when the endpoint is deleted, and waits when it is disabled', async () => {
+test('retry is refused when the endpoint is deleted, and waits when it is disabled, and says so', async () => {
   const endpoint = await makeEndpoint(service, tenant);
   const eventUuid = await logEvent(service, tenant);
   await logAttempt(service, tenant, eventUuid, endpoint, 1, 'rejected', 'deadLetter');
   const id = deliveryIdOf(eventUuid, endpoint.num);
-  await call(service.baseUrl, 'PATCH', `/v1/tenants/lists/endpoints/${endpoint.id}`, { enabled: false });
-  expect(await post(`/deliveries/${id}/retry`)).toMatchObject({ status: 202, body: { status: 'retrying' } });
+  const enable = (enabled: boolean) =>
+    call(service.baseUrl, 'PATCH', `/v1/tenants/lists/endpoints/${endpoint.id}`, { enabled });
+  const shown = async () => (await get(`/deliveries/${id}`)).body;
+  await enable(false);
+  // Nothing waits for it.
+  expect(await shown()).toMatchObject({ status: 'dead_lettered', problem: null });
+  const waits = { status: 'retrying', problem: expect.stringContaining('disabled') };
+  expect(await post(`/deliveries/${id}/retry`)).toMatchObject({ status: 202, body: waits });
+  expect(await shown()).toMatchObject(waits);
+  await enable(true);
+  expect(await shown()).toMatchObject({ status: 'retrying', problem: null });
+  await enable(false);
   expect(await post(`/endpoints/${endpoint.id}/test`)).toMatchObject({
     status: 409,
     body: { code: 'endpoint_disabled' },

@@ -212,12 +212,39 @@ test('disabled and deleted endpoints and expunged events are passed over, and a 
     status: 409,
     body: { code: 'endpoint_disabled' },
   });
-  await replay(tenant, {});
+  const all = await replay(tenant, {});
   await queueAll();
   expect(short((await queued(tenant)).filter((row) => row.replay !== null))).toEqual([[done, two.num, 2]]);
+  // What is done and what is cancelled; not the expunged one, nor what waits.
+  expect((await ask(tenant, 'GET', `/replays/${all}`)).body).toMatchObject({ matched: 1, skipped: 2 });
   await ask(tenant, 'DELETE', `/endpoints/${two.id}`);
   expect((await ask(tenant, 'POST', '/replays', { endpoint_id: two.id })).body.errors).toEqual([
     { path: 'endpoint_id', message: 'no such endpoint' },
+  ]);
+});
+
+test('a redrive counts the dead letters that it leaves out because their endpoints are disabled, and no others', async () => {
+  const { tenant, one, two, dead, waiting } = await history('skipped');
+  const counts = async (body: object) => {
+    const id = await replay(tenant, { status: 'dead_lettered', ...body });
+    await queueAll();
+    const { state, matched, skipped } = (await ask(tenant, 'GET', `/replays/${id}`)).body;
+    return [state, matched, skipped];
+  };
+  const ids = [deliveryIdOf(dead, one.num), deliveryIdOf(dead, two.num)];
+  await ask(tenant, 'PATCH', `/endpoints/${one.id}`, { enabled: false });
+  expect(await counts({ delivery_ids: ids.slice(0, 1) })).toEqual(['completed', 0, 1]);
+  expect(await counts({ reason: 'timeout' })).toEqual(['completed', 0, 0]);
+  expect(await counts({ types: ['invoice.*'] })).toEqual(['completed', 0, 0]);
+  await ask(tenant, 'PATCH', `/endpoints/${two.id}`, { enabled: false });
+  expect(await counts({ reason: 'rejected' })).toEqual(['completed', 0, 2]);
+  await ask(tenant, 'DELETE', `/endpoints/${two.id}`);
+  expect(await counts({})).toEqual(['completed', 0, 1]);
+  await ask(tenant, 'PATCH', `/endpoints/${one.id}`, { enabled: true });
+  expect(await counts({})).toEqual(['running', 1, 0]);
+  expect(short(await queued(tenant))).toEqual([
+    [dead, one.num, 2],
+    [waiting, one.num, 1],
   ]);
 });
 

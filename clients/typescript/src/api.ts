@@ -415,9 +415,9 @@ export type Delivery = {
   status: 'pending' | 'retrying' | 'delivered' | 'dead_lettered' | 'cancelled';
   /** Requests made so far. */
   attempts: number;
-  /** When it is due. It goes later where its endpoint takes nothing then: disabled, circuit open, asked for a pause, not validated, behind others. Null where it has ended, has a `problem`, or waits for those before it in order. */
+  /** When it is due. It goes later where its endpoint takes nothing then: disabled, circuit open, asked for a pause, not validated, behind others. Null where it has ended, was set aside, or waits for those before it in order. */
   next_attempt_at: string | null;
-  /** Why it is not tried although it waits: a retry by hand brings it back. */
+  /** Why it is not tried although it waits: it was set aside (then `next_attempt_at` is null, and a retry by hand brings it back), or its endpoint is disabled. */
   problem: string | null;
   last_attempt: {
     /** Rises. That of a cancellation leaves one free for a request that may be under way: 3 after one request, say. */
@@ -534,6 +534,8 @@ export type Replay = {
   matched: number;
   /** Of these, those that wait no longer for the replay: that had their attempt, or were retried, cancelled or expunged meanwhile, or set aside. Not those that were withdrawn when the replay was cancelled, and not those whose day was dropped before they were sent: at its end it is so much less than `matched`. */
   done: number;
+  /** Deliveries that were left out so far because their endpoint was disabled: enable it, and replay them again. They are not among `matched`. */
+  skipped: number;
   /** What was asked for. */
   request: {
     endpoint_id?: string | undefined;

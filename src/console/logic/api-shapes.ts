@@ -138,6 +138,7 @@ export interface Replay {
   readonly state: string;
   readonly matched: number;
   readonly done: number;
+  readonly skipped: number;
   readonly request: Readonly<Record<string, unknown>>;
   readonly created_at: string;
   readonly finished_at: string | null;

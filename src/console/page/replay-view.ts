@@ -24,13 +24,14 @@ export function replayView({ api, session, act }: Opening, tenant: string, id: s
     trail: tenantTrail(session, tenant, link(hashOf(['tenants', tenant, 'replays']), 'Replays')),
     refreshMs: 1_000,
     load: (signal) => api.read<Replay>(path, { signal }),
-    render: ({ state, matched, done, request, created_at, finished_at }) => [
+    render: ({ state, matched, done, skipped, request, created_at, finished_at }) => [
       may(session, 'deliveries:write') && (state === 'pending' || state === 'running')
         ? actions(button('Cancel …', 'cancel', () => act(cancel, giveUp)))
         : null,
       facts([
         ['State', status(replayWord(state))],
         ['Progress', progress(done, matched)],
+        ['Left out', skipped === 0 ? null : `${count(skipped)}, because their endpoints were disabled`],
         ['Begun', time(created_at)],
         ['Ended', finished_at === null ? null : time(finished_at)],
       ]),
