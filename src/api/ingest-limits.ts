@@ -9,7 +9,8 @@ type LimitContext = Pick<Context, 'ingestLimits' | 'recallTenant'>;
 
 /**
  * Refuses, before the body is read, what the tenant may not send now. For an operator nothing is checked: only the body tells whose its events
- * are.
+ * are. How many events there are is not known either: it counts as one, so that `Retry-After` makes no single event wait for the events of
+ * a batch. A batch is told how long its own take once that is over and it is read.
  * @throws Refusal 413 or 429
  */
 export async function checkLimits(

@@ -356,7 +356,8 @@ export const PROBLEM_CODES = {
     where: `${LIMITED}, calls about versions of event types`,
     meaning:
       'The tenant has sent its share of events or bytes, or its schemas and the events that take long to be checked by them, or to be matched by its filters, have taken theirs. Nothing was stored, but for the types of a preset that came before.',
-    remedy: 'Send it again after `Retry-After`; the header `RateLimit` says what is left of events and bytes.',
+    remedy:
+      'Send it again after `Retry-After`; the header `RateLimit` says what is left of events and bytes. Where nothing is left, a request is refused unread, and `Retry-After` is the wait for one event: a batch may be told a longer one when it comes again. `t` of `RateLimit` is enough for every request that may come at once.',
   },
   backlog_full: {
     status: 429,

@@ -71,6 +71,32 @@ test('a tenant over its rate is told 429 with how long to wait and what it may s
   expect(await eventsOf(tenant.num)).toBe(3);
 });
 
+test('a request that is refused unread is told the wait for one event, a batch that was read that for all of it, and RateLimit what is enough for any', async () => {
+  const tenant = await limited('unread', { events_per_second: 0.01, burst_events: 10 });
+  const batch = (size: number) => Array(size).fill(event('unread'));
+  const waits = async (body: unknown) => {
+    const { status, headers } = await send(tenant, body);
+    return {
+      status,
+      retryAfter: Number(headers.get('retry-after')),
+      whole: parsed(headers.get('ratelimit')).events!.t,
+    };
+  };
+  expect((await send(tenant, batch(8))).status).toBe(202);
+  // Two are left: it is read, and 4 of 6 are wanting.
+  const read = await waits(batch(6));
+  expect(read.status).toBe(429);
+  expect(read.retryAfter).toBeGreaterThan(300);
+  expect(read.retryAfter).toBeLessThanOrEqual(400);
+  expect((await send(tenant, batch(2))).status).toBe(202);
+  const [unread, single] = [await waits(batch(10)), await waits(event('unread'))];
+  for (const { status, retryAfter, whole } of [unread, single]) {
+    expect([status, retryAfter <= 100]).toEqual([429, true]);
+    expect(whole).toBeGreaterThan(900);
+    expect(whole).toBeLessThanOrEqual(1_000);
+  }
+});
+
 test('a tenant over its bytes is refused by its content-length, before the body is read', async () => {
   const tenant = await limited('bytes', { bytes_per_second: 10, burst_bytes: 400 });
   const body = event('bytes', { data: { text: 'x'.repeat(250) } });
