@@ -297,6 +297,11 @@ test('a redrive that is cancelled leaves what it brought back a dead letter', as
     () => ask(tenant, 'GET', `/replays/${id}`),
     ({ body }) => body.matched === 2,
   );
+  // Both are held by the receiver: one that is still on its way would be taken as soon as that behaves again.
+  await eventually(
+    async () => receiver.requests.filter(({ path }) => path === '/cancelled-redrive/one'),
+    (held) => held.length === 2,
+  );
   expect((await ask(tenant, 'DELETE', `/replays/${id}`)).status).toBe(204);
   receiver.behave((_request, response) => void response.writeHead(204).end());
   expect(await lettersOf(tenant)).toHaveLength(3);
