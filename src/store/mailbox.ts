@@ -120,7 +120,9 @@ export const DUE_COLUMNS = `m.event_id, (extract(epoch FROM m.due_at) * 1000)::f
 
 // One statement for all lanes of the process: for each, an index range scan from the lane's cursor. What is excluded is in hashed subplans: to
 // read excluded rows again, join and send them would cost ten times as much, and `<> ALL` of a parameter compares each row with each excluded
-// tenant. Whoever is excluded may have millions of rows, so a lane's scan ends at `most` rows, and the last of them is returned as its stop.
+// tenant. `(SELECT $n)` keeps from the planner how much is excluded: what is more than fits into `work_mem` it would not hash, but go through
+// anew for each row. Whoever is excluded may have millions of rows, so a lane's scan ends at `most` rows, and the last of them is returned as
+// its stop.
 const fetchDueSql = ({ untilParameter }: { readonly untilParameter?: string } = {}) => {
   const isUntil = untilParameter !== undefined;
   const array = isUntil ? `, ${untilParameter}::float8[]` : '';
@@ -132,8 +134,8 @@ const fetchDueSql = ({ untilParameter }: { readonly untilParameter?: string } = 
    CROSS JOIN LATERAL (
      SELECT s.*, l.most
        FROM (SELECT *, row_number() OVER (ORDER BY due_at, event_id, endpoint_num) AS place,
-                    endpoint_num NOT IN (SELECT unnest($6::int[])) AND tenant_num NOT IN (SELECT unnest($7::int[]))
-                      AND (event_id, endpoint_num) NOT IN (SELECT unnest($8::uuid[]), unnest($9::int[])) AS is_wanted
+                    endpoint_num NOT IN (SELECT unnest((SELECT $6::int[]))) AND tenant_num NOT IN (SELECT unnest((SELECT $7::int[])))
+                      AND (event_id, endpoint_num) NOT IN (SELECT unnest((SELECT $8::uuid[])), unnest((SELECT $9::int[]))) AS is_wanted
                FROM mailbox
               WHERE lane = l.lane AND NOT parked AND due_at <= ${until}
                 AND (due_at, event_id, endpoint_num) > (to_timestamp(l.due_ms / 1000), l.event_id, l.endpoint_num)

@@ -17,7 +17,8 @@ import { plainArray } from './plain-array.ts';
 export const PARKED_CLASS =
   'CASE WHEN NOT parked THEN NULL WHEN replay_num IS NOT NULL THEN 2 WHEN step > 0 THEN 1 ELSE 0 END';
 
-// An index range scan for each class of an endpoint. It meets no rows of other classes, however many there are.
+// An index range scan for each class of an endpoint. It meets no rows of other classes, however many there are. For `(SELECT $n)` see
+// `fetchDue`.
 const FETCH_PARKED = `
   SELECT ${DUE_COLUMNS}
     FROM unnest($1::smallint[], $2::int[], $3::int[], $4::float8[], $5::uuid[], $6::int[]) AS l(lane, endpoint_num, class, due_ms, event_id, size)
@@ -25,7 +26,7 @@ const FETCH_PARKED = `
      SELECT * FROM mailbox
       WHERE lane = l.lane AND endpoint_num = l.endpoint_num AND ${PARKED_CLASS} = l.class AND due_at <= now()
         AND (due_at, event_id) > (to_timestamp(l.due_ms / 1000), l.event_id)
-        AND (event_id, endpoint_num) NOT IN (SELECT unnest($7::uuid[]), unnest($8::int[]))
+        AND (event_id, endpoint_num) NOT IN (SELECT unnest((SELECT $7::uuid[])), unnest((SELECT $8::int[])))
       ORDER BY due_at, event_id
       LIMIT l.size
    ) m
