@@ -28,6 +28,11 @@ export function unreachable(reason: UnreachableReason, detail: string): Failure 
   return { kind: 'unreachable', reason, detail };
 }
 
+/** A fault of the egress proxy itself: no receiver is to blame for it. */
+export function ours(detail: string): Failure {
+  return { kind: 'unreachable', reason: 'network', detail: `egress proxy: ${detail}`, ours: 'proxy' };
+}
+
 /** Maps what node, OpenSSL, llhttp or undici threw while connecting or exchanging. The code ends the detail, so that each cause stays distinct. */
 export function classify(error: unknown): Failure {
   if (error instanceof DeliveryFailure) return error.failure;

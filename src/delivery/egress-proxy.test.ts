@@ -1,3 +1,4 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { createServer } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
@@ -20,6 +21,7 @@ const zone = { 'receiver.test': ['127.0.0.1'], 'stranger.test': ['127.0.0.1'], '
 const rigOf = (more: Partial<SenderOptions> & { rules?: object; url?: string; zone?: Zone } = {}) =>
   deliveryRig({ zone, proxy: readEgressProxy(more.url ?? proxy.url), ...more });
 
+const PAGE = expect.stringContaining('it answered CONNECT with a body');
 const MISMATCH = expect.stringContaining('ERR_TLS_CERT_ALTNAME_INVALID');
 
 async function tlsReceiver(identity: string, host?: string) {
@@ -103,6 +105,8 @@ test.each([
   ['speaks something else', 'SSH-2.0-OpenSSH\r\n\r\n', 'not HTTP'],
   ['hangs up', '', 'closed before an answer'],
   ['answers with a page', 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello', 'body'],
+  ['answers with a page until its end', 'HTTP/1.0 200 OK\r\nContent-Type: text/html\r\n\r\n<html>', 'body'],
+  ['answers with a page and odd blanks', 'HTTP/1.1 200 OK\r\nContent-Length\t: 5\r\n\r\nhello', 'body'],
   ['answers with a page in chunks', 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello', 'body'],
 ])('a proxy that %s is a fault of our own', async (_what, answer, detail) => {
   proxy.answer = answer;
@@ -127,14 +131,112 @@ test.each(['http', 'https'])(
     );
     const url = `${scheme}://127.0.0.1:${await listen(speaksFirst)}/`;
     await using direct = deliveryRig();
-    const expected = { ...(await direct.deliver(url)), timing: expect.anything() };
-    expect(expected).toMatchObject({ kind: 'unreachable', reason: scheme === 'http' ? 'protocol' : 'tls' });
+    const reason = scheme === 'http' ? 'protocol' : 'tls';
+    expect(await direct.deliver(url)).toMatchObject({ kind: 'unreachable', reason });
     await using rig = rigOf();
     for (const head of ['HTTP/1.1 200 OK\r\n\r\n', 'HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n']) {
       proxy.answer = head + banner;
-      expect(await rig.deliver(url)).toEqual(expected);
+      const outcome = await rig.deliver(url);
+      expect(outcome).toMatchObject({ kind: 'unreachable', reason });
+      expect(outcome).not.toHaveProperty('ours');
     }
     await new Promise((resolve) => speaksFirst.close(resolve));
+  },
+);
+
+const ESTABLISHED = 'HTTP/1.1 200 Connection established\r\n\r\n';
+
+test('G2: what comes with the proxy’s answer is not the receiver’s answer, be it one of HTTP: the request was not written yet', async () => {
+  await using receiver = await rawReceiver((socket) => socket.write('HTTP/1.1 500 Oops\r\ncontent-length: 0\r\n\r\n'));
+  await using rig = rigOf();
+  proxy.preface = ESTABLISHED;
+  const outcome = await rig.deliver(`http://receiver.test:${receiver.port}/`);
+  expect(outcome).toMatchObject({ kind: 'unreachable', reason: 'protocol' });
+  expect(outcome).not.toHaveProperty('ours');
+  expect(receiver.requests).toEqual([]);
+  proxy.preface = '';
+  expect(await rig.deliver(`http://receiver.test:${receiver.port}/`)).toMatchObject({ kind: 'rejected' });
+});
+
+/** Calls back as soon as a socket that is opened meanwhile has read what it waited for, and reads on. */
+function onceRead(callback: () => void): void {
+  const channel = 'net.client.socket';
+  const listener = (message: unknown) => {
+    unsubscribe(channel, listener);
+    (message as { socket: Socket }).socket.once('pause', callback);
+  };
+  subscribe(channel, listener);
+}
+
+/** A proxy that says one thing, and the other once the first has been read. */
+async function proxyInParts(first: string, then: (socket: Socket) => void) {
+  const server = createTcpServer((socket) => {
+    socket.on('error', () => {});
+    socket.once('data', () => {
+      onceReadDo = () => then(socket);
+      socket.write(first);
+    });
+  });
+  let onceReadDo = () => {};
+  const port = await listen(server);
+  onceRead(() => onceReadDo());
+  const close = () => new Promise((resolve) => server.close(resolve));
+  return { url: `http://127.0.0.1:${port}`, close };
+}
+
+test('G2: nor is what comes right after the proxy’s answer', async () => {
+  const parts = await proxyInParts(ESTABLISHED, (socket) => socket.end(ESTABLISHED));
+  await using rig = rigOf({ url: parts.url });
+  expect(await rig.deliver('http://receiver.test/')).toMatchObject({ kind: 'unreachable', reason: 'protocol' });
+  await rig.sender.close();
+  await parts.close();
+});
+
+test('a tunnel that is cut right after the proxy’s answer is cut by the receiver, for all that is known', async () => {
+  const parts = await proxyInParts(ESTABLISHED, (socket) => socket.resetAndDestroy());
+  await using rig = rigOf({ url: parts.url });
+  const outcome = await rig.deliver('http://receiver.test/');
+  expect(outcome).toMatchObject({ kind: 'unreachable', reason: 'reset' });
+  expect(outcome).not.toHaveProperty('ours');
+  await rig.sender.close();
+  await parts.close();
+});
+
+test.each(['http', 'https'])(
+  'a page of which the head alone comes with the proxy’s answer is the proxy’s, over %s, however much later the rest comes',
+  async (scheme) => {
+    const page = createTcpServer((socket) => {
+      socket.on('error', () => {});
+      socket.once('data', () =>
+        socket.write('HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 6\r\n\r\n'),
+      );
+      // The request, or the beginning of TLS: only then comes the body.
+      socket.once('data', () => socket.once('data', () => socket.end('<html>')));
+    });
+    const port = await listen(page);
+    await using rig = rigOf({ url: `http://127.0.0.1:${port}` });
+    expect(await rig.deliver(`${scheme}://receiver.test/`)).toMatchObject({ ours: 'proxy', detail: PAGE });
+    await rig.sender.close();
+    await new Promise((resolve) => page.close(resolve));
+  },
+);
+
+test.each(['http', 'https'])(
+  'where a head announces a body and a tunnel follows all the same, the receiver fares in it as in any, over %s',
+  async (scheme) => {
+    proxy.head = 'HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nTransfer-Encoding: chunked\r\n\r\n';
+    const { server, port } = await tlsReceiver('localhost');
+    const answers = [ok(), 'no HTTP'];
+    await using receiver = await rawReceiver((socket) => socket.write(answers.shift()!));
+    await using rig = rigOf({ ca: [pem('ca')], connectionsPerOrigin: 1 });
+    const url = scheme === 'http' ? `http://receiver.test:${receiver.port}/` : `https://receiver.test:${port}/`;
+    expect(await rig.deliver(url)).toMatchObject({ kind: 'delivered' });
+    const other = scheme === 'http' ? url : `https://stranger.test:${port}/`;
+    const outcome = await rig.deliver(other);
+    expect(outcome).toMatchObject({ kind: 'unreachable', reason: scheme === 'http' ? 'protocol' : 'tls' });
+    expect(outcome).not.toHaveProperty('ours');
+    await rig.sender.close();
+    await new Promise((resolve) => server.close(resolve));
   },
 );
 

@@ -1,11 +1,11 @@
 import type { Socket } from 'node:net';
 import type { Dispatcher } from 'undici';
 import type { AttemptTiming, Outcome, ReceivedResponse } from '../domain/outcome.ts';
-import { classify, DeliveryFailure, type Failure, isPrematureEnd, unreachable } from './classify.ts';
+import { classify, DeliveryFailure, type Failure, isPrematureEnd, ours, unreachable } from './classify.ts';
 import type { WheelEntry } from './deadline-wheel.ts';
-import { ours } from './egress-proxy.ts';
 import type { Dialling } from './guarded-connector.ts';
 import type { Connection, ConnectionAware, OriginPool } from './origin-pools.ts';
+import { heardInTunnel } from './tunnel-answer.ts';
 
 /** What one exchange needs of its sender. */
 export interface ExchangeHost {
@@ -164,7 +164,7 @@ export class Exchange implements Dispatcher.DispatchHandler, ConnectionAware, Wh
     if (this.#onOutcome === null) return;
     if (this.#controller === null) this.#dnsMs = this.connection?.dnsMs ?? null;
     if (this.#status !== 0 && isPrematureEnd(error)) this.#answer(true);
-    else this.#fail(classify(error));
+    else this.#fail(heardInTunnel(classify(error), this.#socket, this.#readBefore));
   }
 
   /** From the second chunk on, all are copied into one buffer of full size: otherwise a body that drips byte by byte would cost a buffer per byte. */

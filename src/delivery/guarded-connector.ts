@@ -1,9 +1,9 @@
 import { isIP, type Socket } from 'node:net';
 import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'node:tls';
-import { classify, DeliveryFailure, type Failure, unreachable } from './classify.ts';
+import { classify, DeliveryFailure, type Failure, ours, unreachable } from './classify.ts';
 import { Destination } from './destination.ts';
 import { checkProtocol, type EgressPolicy } from './egress-policy.ts';
-import { type EgressProxy, openTunnel, ours } from './egress-proxy.ts';
+import { type EgressProxy, openTunnel } from './egress-proxy.ts';
 import { type ExtraAllowance, ExtraSockets } from './extra-sockets.ts';
 import { type OpenTls, openSocket, secure } from './open-socket.ts';
 import type { Resolver } from './resolver.ts';
@@ -197,6 +197,7 @@ class Dial implements Dialling {
     const target = {
       address,
       port: destination.port,
+      isForTls: openTls !== null,
       endsAt: this.#endsAt,
       extra: this.#extra,
       onAsked: () => {

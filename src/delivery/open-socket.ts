@@ -1,6 +1,7 @@
 import { connect, type Socket } from 'node:net';
 import type { ConnectionOptions, TLSSocket } from 'node:tls';
 import { classify, type Failure, unreachable } from './classify.ts';
+import { heardInTunnel } from './tunnel-answer.ts';
 import type { Turn } from './turns.ts';
 
 /** Begins TLS to an address, or over a socket that stands. */
@@ -27,17 +28,17 @@ export function openSocket(turn: Turn, openTls: OpenTls | null): Socket {
   return socket;
 }
 
-/** Has TLS spoken over a socket that stands, as the rest of a turn. */
-export function secure(turn: Turn, openTls: OpenTls, over: ConnectionOptions): TLSSocket {
+/** Has TLS spoken over the socket of a tunnel, as the rest of a turn. */
+export function secure(turn: Turn, openTls: OpenTls, over: ConnectionOptions & { socket: Socket }): TLSSocket {
   turn.enterHandshake();
   const socket = openTls(over);
-  socket.on('error', (error) => failFor(turn, classify(error)));
+  socket.on('error', (error) => failFor(turn, heardInTunnel(classify(error), over.socket)));
   return socket.once('secureConnect', () => turn.open(socket));
 }
 
 /** What the peer has to show (its certificate, its versions of TLS) is the same at each address of a name; that a connection is cut may be of one of them. */
 function failFor(turn: Turn, failure: Failure): void {
-  if (failure.kind === 'blocked' || failure.reason === 'tls') turn.failForAll(failure);
+  if (failure.kind === 'blocked' || failure.reason === 'tls' || failure.ours !== undefined) turn.failForAll(failure);
   else if (turn.isInHandshake) turn.fail(unreachable('tls', `TLS handshake failed: ${failure.detail}`));
   else turn.fail(failure);
 }

@@ -9,6 +9,10 @@ export interface TestProxy {
   readonly asked: { readonly authority: string; readonly credentials: string | undefined }[];
   /** Answers CONNECT with this instead of a tunnel; null for a tunnel. */
   answer: string | null;
+  /** By which it says that there is a tunnel. */
+  head: string;
+  /** Said with that, before anything of the receiver's. */
+  preface: string;
   /** Cuts every tunnel and refuses connections, until `start`. */
   stop(): Promise<void>;
   start(): Promise<void>;
@@ -34,7 +38,7 @@ export async function startEgressProxy(): Promise<TestProxy> {
     const upstream = connect({ host: hostname.replace(/^\[|\]$/g, ''), port: Number(port || 80), noDelay: true });
     keep(upstream);
     upstream.once('connect', () => {
-      socket.write('HTTP/1.1 200 Connection established\r\n\r\n');
+      socket.write(proxy.head + proxy.preface);
       socket.pipe(upstream).pipe(socket);
     });
     upstream.once('error', () => socket.end('HTTP/1.1 502 Bad Gateway\r\n\r\n'));
@@ -47,6 +51,8 @@ export async function startEgressProxy(): Promise<TestProxy> {
     url: `http://127.0.0.1:${port}`,
     asked: [],
     answer: null,
+    head: 'HTTP/1.1 200 Connection established\r\n\r\n',
+    preface: '',
     start: () => listen(port),
     stop: async () => {
       const closed = new Promise((resolve) => server.close(resolve));
