@@ -6,6 +6,7 @@ import { ensurePartitions, listPartitions } from '../../src/store/partitions.ts'
 import { restoreKept } from '../../src/store/restore-kept.ts';
 import { dropOldPartitions } from '../../src/store/retention.ts';
 import { call } from '../support/api.ts';
+import { dropInTurn } from '../support/drop-in-turn.ts';
 import { eventually } from '../support/eventually.ts';
 import {
   logAttempt,
@@ -335,8 +336,7 @@ test('a drop that was interrupted in the copying loses no dead letter, and copie
   });
   const letters = (await lettersOf(tenant)).length;
   await expect(dropOldPartitions(dying, Date.now(), 30, 90)).rejects.toThrow('planted');
-  // The lock of the one that died goes with its connection.
-  await eventually(drop, (dropped) => dropped.length > 0);
+  await dropInTurn(drop);
   expect(await oldPartitions()).toEqual([]);
   expect(await lettersOf(tenant)).toHaveLength(letters + 1);
 });

@@ -5,6 +5,7 @@ import { detachWithLetters } from '../../src/store/detach-with-letters.ts';
 import { ensurePartitions } from '../../src/store/partitions.ts';
 import { dropOldPartitions } from '../../src/store/retention.ts';
 import { call } from '../support/api.ts';
+import { dropInTurn } from '../support/drop-in-turn.ts';
 import { eventually } from '../support/eventually.ts';
 import { logAttempt, logEvent, makeEndpoint, makeTenant } from '../support/log-fixture.ts';
 import { startTestService } from '../support/test-service.ts';
@@ -103,10 +104,7 @@ test.each(moments)(
     expect(await ask('POST', '/dead-letters/purge', { delivery_ids: [purged.ofOne] })).toMatchObject({ purged: 1 });
     const { id } = await ask('POST', `/deliveries/${retried.ofOne}/retry`, {});
     expect(id).toMatch(/^dlv_/);
-    await eventually(
-      () => drop(day),
-      (dropped) => dropped.length > 0,
-    );
+    await dropInTurn(() => drop(day));
     const after = await letters();
     expect(after).not.toContain(purged.ofOne);
     expect(after).toContain(purged.ofTwo);

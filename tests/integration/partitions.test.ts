@@ -7,6 +7,7 @@ import { promoteAll } from '../../src/store/order.ts';
 import { ensurePartitions, listPartitions } from '../../src/store/partitions.ts';
 import { dropOldPartitions } from '../../src/store/retention.ts';
 import { Housekeeping, type HousekeepingDuty } from '../../src/workers/housekeeping.ts';
+import { dropInTurn } from '../support/drop-in-turn.ts';
 import { eventually } from '../support/eventually.ts';
 import { openPool } from '../support/open-pool.ts';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.ts';
@@ -36,12 +37,7 @@ const insertAttempt = (ms: number) =>
     [uuidAt(ms)],
   );
 
-/** The lock of a drop that failed goes with its connection, whose end Postgres may hear of a moment later. */
-const dropAfterFailure = () =>
-  eventually(
-    () => dropOldPartitions(pool, NOW, 5, 5),
-    (dropped) => dropped !== 'left',
-  );
+const dropAfterFailure = () => dropInTurn(() => dropOldPartitions(pool, NOW, 5, 5));
 
 /** A pool whose connections tell to stop when they have been given such a statement. */
 function stoppingAfter(real: pg.Pool, statement: string, stopping: AbortController): pg.Pool {
