@@ -312,37 +312,55 @@ test('a redrive that is cancelled leaves what it brought back a dead letter', as
   expect((await ask(tenant, 'GET', `/dead-letters?event_id=${eventIdOf(dead)}`)).body.data).toHaveLength(2);
 });
 
-type Copy = (client: pg.PoolClient, text: string, values: unknown[]) => Promise<unknown>;
+type Run = (client: pg.PoolClient, text: string, values: unknown[]) => Promise<pg.QueryResult>;
+
+const isCopy = (text: string) => text.includes('INSERT INTO kept_dead_letters');
 
 /** The worker's pool, on whose connections dead letters are copied in this way. */
-function poolThatCopies(copy: Copy): pg.Pool {
+const poolThatCopies = (copy: Run) =>
+  poolThatRuns((client, text, values) => (isCopy(text) ? copy(client, text, values) : client.query(text, values)));
+
+/** The worker's pool, on whose connections statements are run in this way. */
+function poolThatRuns(run: Run): pg.Pool {
   const { workerPool } = service.context;
   return Object.assign(Object.create(workerPool), {
     connect: async (...given: Parameters<typeof workerPool.connect>) => {
       // `pool.query` asks with a callback.
       if (given.length > 0) return workerPool.connect(...given);
       const client = await workerPool.connect();
-      const query = (text: string, values: unknown[]) =>
-        text.includes('INSERT INTO kept_dead_letters') ? copy(client, text, values) : client.query(text, values);
+      const query = (text: string, values: unknown[]) => run(client, text, values);
       return { query, release: (broken: boolean) => client.release(broken) };
     },
   });
 }
 
-test('a drop that was interrupted in the copying loses no dead letter, and copies none twice', async () => {
-  const { tenant } = await oldDay('interrupted');
-  // It is copied, but who did it never hears of it.
-  const dying = poolThatCopies(async (client, text, values) => {
-    const result = await client.query(text, values);
-    if (result.rows.length > 0) throw new Error('planted');
-    return result;
-  });
-  const letters = (await lettersOf(tenant)).length;
-  await expect(dropOldPartitions(dying, Date.now(), 30, 90)).rejects.toThrow('planted');
-  await dropInTurn(drop);
-  expect(await oldPartitions()).toEqual([]);
-  expect(await lettersOf(tenant)).toHaveLength(letters + 1);
-});
+const deaths = [
+  ['in the copying', isCopy, 0],
+  ['when that was committed', (text: string) => text === 'COMMIT', 3],
+] as const;
+
+test.each(deaths)(
+  'a drop that was interrupted %s loses no dead letter, and copies none twice',
+  async (when, isLast, copies) => {
+    const { tenant, one, waiting } = await oldDay(`interrupted-${when.replaceAll(' ', '-')}`);
+    let isCopied = false;
+    const dying = poolThatRuns(async (client, text, values) => {
+      const result = await client.query(text, values);
+      isCopied ||= isCopy(text) && result.rows.length > 0;
+      // It is done, but who did it never hears of it.
+      if (isCopied && isLast(text)) throw new Error('planted');
+      return result;
+    });
+    const letters = [...(await lettersOf(tenant)), deliveryIdOf(waiting, one.num)].sort();
+    await expect(dropOldPartitions(dying, Date.now(), 30, 90)).rejects.toThrow('planted');
+    const kept = 'SELECT count(*)::int AS n FROM kept_dead_letters WHERE tenant_num = $1';
+    expect(await query(kept, [tenant.num])).toEqual([{ n: copies }]);
+    expect((await lettersOf(tenant)).sort()).toEqual(letters);
+    await dropInTurn(drop);
+    expect(await oldPartitions()).toEqual([]);
+    expect((await lettersOf(tenant)).sort()).toEqual(letters);
+  },
+);
 
 test('an expunge reaches the copy: no payload is left, and there is nothing to redrive', async () => {
   const { tenant, one, dead } = await oldDay('expunged');
