@@ -1,4 +1,4 @@
-import { Consumer } from '@platformatic/kafka';
+import { Consumer, MultipleErrors, ResponseError } from '@platformatic/kafka';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { InflationError } from '../brokers/guard-inflation.ts';
 import { CarefulConsumer } from './careful-consumer.ts';
@@ -83,22 +83,18 @@ test('where all is held nobody is asked, and the answer takes as long as one wit
   expect(limits()).toHaveLength(5);
 });
 
-/** As a broker answers, of which partition 0 has no such offset; where its log is it does not say. */
-const strayed = () =>
-  Object.assign(new Error('OFFSET_OUT_OF_RANGE'), {
-    response: {
-      errorCode: 0,
-      responses: [
-        {
-          topicId: 't',
-          partitions: [
-            { partitionIndex: 0, errorCode: 1, logStartOffset: -1n },
-            { partitionIndex: 1, errorCode: 0, logStartOffset: 0n },
-          ],
-        },
-      ],
-    },
-  });
+/** As a broker answers, of which partition 0 has no such offset; where its log is it does not say. @param other what is wrong with partition 1 */
+const strayed = (other = 0) => answering(1, other);
+/** Kafka's number of FENCED_LEADER_EPOCH, over which a fetch is tried again. */
+const FENCED = 74;
+const answering = (...codes: readonly number[]) => {
+  const partitions = codes.map((errorCode, partitionIndex) => ({ partitionIndex, errorCode, logStartOffset: -1n }));
+  const wrong = partitions.filter(({ errorCode }) => errorCode !== 0);
+  const errors = wrong.map((one) => [`/responses/0/partitions/${one.partitionIndex}`, [one.errorCode, null]]);
+  const response = { errorCode: 0, responses: [{ topicId: 't', partitions }] };
+  const error: unknown = new ResponseError(1, 17, Object.fromEntries(errors), response as never);
+  return error as Error & { readonly response: typeof response };
+};
 const ofPartition0 = (offset: bigint) => new Map([['orders', [offset]]]) as never;
 
 test('of a partition whose next messages were deleted it is told from where to where, and the client goes on there', async () => {
@@ -138,6 +134,34 @@ test('a place that is there when it is looked for is asked for again, and where 
   expect(await fetch()).toEqual([away]);
   expect(limits()[1]).toEqual(expect.objectContaining({ topics: [expect.anything(), expect.anything()] }));
   expect([onHeld, onOutOfRange].flatMap(({ mock }) => mock.calls)).toEqual([]);
+});
+
+test('a place that is not there is seen behind failures that were tried again, and the client is told of it alone', async () => {
+  const [fenced, error] = [answering(FENCED, 0), strayed()];
+  const twice = new MultipleErrors('fetch failed 2 times.', [fenced, error]);
+  const away = new MultipleErrors('fetch failed 2 times.', [fenced, new Error('away')]);
+  const { consumer, fetch, onOutOfRange } = stage([twice, away]);
+  vi.spyOn(consumer, 'listOffsets').mockImplementation((async ({ timestamp }: { timestamp: bigint }) =>
+    ofPartition0(timestamp === -2n ? 40n : 90n)) as never);
+  const [told] = (await fetch()) as unknown[];
+  expect(told).toBe(error);
+  expect(error.response.responses[0]!.partitions[0]).toMatchObject({ errorCode: 1, logStartOffset: 40n });
+  expect(onOutOfRange).toHaveBeenCalledTimes(1);
+  expect(((await fetch()) as unknown[])[0]).toBe(away);
+});
+
+test('where something else is wrong with the answer, a partition that was cut off is held all the same before the membership ends; what was deleted is told by the next', async () => {
+  const [cutOff, deleted] = [strayed(FENCED), strayed(FENCED)];
+  const { consumer, fetch, limits, onHeld, onOutOfRange } = stage([deleted, cutOff, some]);
+  const look = vi.spyOn(consumer, 'listOffsets').mockResolvedValue(ofPartition0(90n));
+  expect(((await fetch()) as unknown[])[0]).toBe(deleted);
+  look.mockImplementation((async ({ timestamp }: { timestamp: bigint }) =>
+    ofPartition0(timestamp === -2n ? 0n : 2n)) as never);
+  expect(((await fetch()) as unknown[])[0]).toBe(cutOff);
+  expect(onOutOfRange.mock.calls).toMatchObject([[{ partition: 0, reason: 'cut_off' }]]);
+  expect(onHeld).toHaveBeenCalledTimes(1);
+  await fetch();
+  expect(limits()[2]!.topics).toMatchObject([{ partitions: [{ partition: 1 }] }]);
 });
 
 test('it is found behind failures that were tried again, and what is none stays what it is', async () => {

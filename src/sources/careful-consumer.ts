@@ -2,7 +2,7 @@ import { type CallbackWithPromise, Consumer, type ConsumerOptions, type FetchOpt
 import { InflationError } from '../brokers/guard-inflation.ts';
 import type { Choice, FetchCaution, FetchSize, WantedPartition } from './fetch-caution.ts';
 import { FetchRoom } from './fetch-room.ts';
-import { cutOffText, judge, type OutOfRange, type Stray, straysIn } from './out-of-range.ts';
+import { cutOffText, judge, type OutOfRange, type Stray, type Straying, strayingIn } from './out-of-range.ts';
 
 type Wanted = FetchOptions<Buffer, Buffer, Buffer, Buffer>;
 type FetchResponse = Awaited<ReturnType<Consumer['fetch']>>;
@@ -63,9 +63,10 @@ export class CarefulConsumer extends Consumer {
     }
     super.fetch({ ...wanted, ...LIMITS[choice.size], topics: choice.topics }, (error, response) => {
       if (response !== undefined) this.room.learn(response.responses, choice.topics);
+      // Before all else: once the log has grown, nothing shows it any more.
+      const straying = error ? strayingIn(error, choice.topics) : null;
+      if (straying !== null) return void this.#recover(straying, callback);
       const inflation = inflationIn(error);
-      const strays = inflation === null && error ? straysIn(error, choice.topics) : [];
-      if (strays.length > 0) return void this.#recover(error, strays, callback);
       if (inflation === null) return callback(error, response!);
       this.#refuse(inflation, choice);
       // As if nothing had come: it is asked for in parts, or left alone.
@@ -74,11 +75,12 @@ export class CarefulConsumer extends Consumer {
   }
 
   /** The client by itself goes on at the first message that there is, whatever was the matter, and tells nobody. */
-  async #recover(error: Error | null, strays: readonly Stray[], callback: CallbackWithPromise<FetchResponse>) {
+  async #recover({ error, strays, isMixed }: Straying, callback: CallbackWithPromise<FetchResponse>) {
     const found = await this.#judgeAll(strays).catch((failure: Error) => failure);
     if (found instanceof Error) return callback(found);
-    for (const [i, one] of found.entries()) this.#settle(strays[i]!, one);
-    if (found.some((one) => one?.reason === 'deleted')) callback(error);
+    // The stream goes on behind what was deleted unless it ends; then it is found, and told, once more.
+    for (const [i, one] of found.entries()) if (!isMixed || one?.reason === 'cut_off') this.#settle(strays[i]!, one);
+    if (isMixed || found.some((one) => one?.reason === 'deleted')) callback(error);
     else setTimeout(() => callback(null, NOTHING), RECOVER_MS);
   }
 

@@ -21,7 +21,17 @@ export interface Stray {
   readonly answer: { errorCode: number; logStartOffset: bigint };
 }
 
-interface Failed {
+/** An answer with such partitions. */
+export interface Straying {
+  /** What failed last, as the stream looks at it: without what failed before and was tried again. */
+  readonly error: Error;
+  readonly strays: readonly Stray[];
+  /** Something else is wrong with it as well: the stream ends over that, whatever becomes of these. */
+  readonly isMixed: boolean;
+}
+
+interface Failed extends Error {
+  readonly errors?: readonly unknown[];
   readonly response?: {
     readonly responses?: readonly {
       readonly topicId: string;
@@ -33,20 +43,34 @@ interface Failed {
 /** Kafka's number of OFFSET_OUT_OF_RANGE. */
 const OUT_OF_RANGE = 1;
 
-/** Which partitions a fetch failed for in that way; none where something else is wrong as well, which is mended first. */
-export function straysIn(error: unknown, asked: readonly WantedTopic<WantedPartition>[]): readonly Stray[] {
+/** Which partitions a fetch failed for in that way, be it only when it was tried again; null: for none. */
+export function strayingIn(error: unknown, asked: readonly WantedTopic<WantedPartition>[]): Straying | null {
+  const failed = answerIn(error);
+  if (failed === null) return null;
   const wanted = new Map<string, WantedPartition>();
   for (const { topicId, partitions } of asked)
     for (const one of partitions) wanted.set(partitionKey(topicId, one.partition), one);
   const strays: Stray[] = [];
-  for (const { topicId, partitions } of ((error ?? {}) as Failed).response?.responses ?? [])
+  let isMixed = false;
+  for (const { topicId, partitions } of failed.response?.responses ?? [])
     for (const answer of partitions) {
       if (answer.errorCode === 0) continue;
       const own = wanted.get(partitionKey(topicId, answer.partitionIndex));
-      if (answer.errorCode !== OUT_OF_RANGE || own === undefined) return [];
-      strays.push({ topicId, wanted: own, answer });
+      if (answer.errorCode !== OUT_OF_RANGE || own === undefined) isMixed = true;
+      else strays.push({ topicId, wanted: own, answer });
     }
-  return strays;
+  return strays.length === 0 ? null : { error: failed, strays, isMixed };
+}
+
+/** The last failure that is a broker's answer: where a request was tried again the client has all of them in one. */
+function answerIn(error: unknown): Failed | null {
+  const failed = (error ?? {}) as Failed;
+  if (failed.response !== undefined) return failed;
+  for (const one of (failed.errors ?? []).toReversed()) {
+    const found = answerIn(one);
+    if (found !== null) return found;
+  }
+  return null;
 }
 
 /** What is wrong with a place; null where nothing is any more. @param first of the log's messages @param end behind the last */
