@@ -146,7 +146,7 @@ export const LOG_EVENTS = {
   'source.out_of_range': {
     level: 'warn',
     meaning:
-      "The source's group is at the offset `from` in a `partition` (`topic/number`) of Kafka, which is not there: `deleted` by retention up to `to`, where reading goes on, or `cut_off`, because the partition ends at `to`, and is held ([docs/sources.md](sources.md#offsets-that-are-not-there)). `count` is how many offsets that are.",
+      "The source's group is at the offset `from` in a `partition` (`topic/number`) of Kafka, which is not there: `deleted` by retention up to `to`, where reading goes on, or `cut_off`, because the partition ended at `to`, or before that and has grown past it, and is held ([docs/sources.md](sources.md#offsets-that-are-not-there)). `count` is how many offsets that are, at least.",
     fields: ['source', 'partition', 'reason', 'from', 'to', 'count'],
   },
   'source.dead_letters_refused': {

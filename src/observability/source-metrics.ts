@@ -16,7 +16,7 @@ export function sourceMetrics(kit: MetricKit) {
     ),
     lostOffsets: kit.counter(
       'source_lost_offsets_total',
-      'Offsets of Kafka that the broker has no more: `deleted` by retention before they were taken, or `cut_off`, taken and then lost by the broker.',
+      'Offsets of Kafka that the broker has no more: `deleted` by retention before they were taken, or `cut_off`, taken and then lost by the broker: one where nobody knows how many.',
       ['reason'],
     ),
     deadLettersRefused: kit.counter(

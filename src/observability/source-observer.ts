@@ -41,7 +41,7 @@ export class SourceObserver {
     this.#lines.tell('source.rejected_dropped', { source, count, unpublished });
   }
 
-  /** The group's place in a partition of Kafka, `from`, is not in its log, which begins (`deleted`) or ends (`cut_off`) at `to`. */
+  /** The group's place in a partition of Kafka, `from`, is not in its log, which begins (`deleted`) or ended (`cut_off`) at `to`. */
   outOfRange({ source, topic, partition, reason, from, to }: LostPlace): void {
     const count = Number(from > to ? from - to : to - from);
     this.#metrics.lostOffsets.inc({ reason }, count);

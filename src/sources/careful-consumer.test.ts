@@ -13,7 +13,7 @@ type Fetch = (
 ) => void;
 
 /** What each fetch of the client beneath is asked for, and answers. */
-function stage(answers: readonly (Error | object)[]) {
+function stage(answers: readonly (Error | object)[], place = 3n) {
   const left = [...answers];
   const beneath = vi.fn<Fetch>((_options, callback) => {
     const next = left.shift()!;
@@ -26,7 +26,7 @@ function stage(answers: readonly (Error | object)[]) {
   const careful = { caution: new FetchCaution(), nameOf: () => 'orders', onHeld, onOutOfRange };
   const options = { clientId: 'test', groupId: 'test', bootstrapBrokers: ['127.0.0.1:1'] };
   const consumer = new CarefulConsumer(options, careful);
-  const wanted = [0, 1].map((partition) => ({ topicId: 't', partitions: [partitionAt(partition, 3n)] }));
+  const wanted = [0, 1].map((partition) => ({ topicId: 't', partitions: [partitionAt(partition, place)] }));
   const answered: unknown[] = [];
   const ask = () =>
     consumer.fetch({ node: 1, topics: wanted, maxBytes: 1_000, maxWaitTime: 500 }, ((...answer: unknown[]) =>
@@ -122,17 +122,36 @@ test('a partition that ends before its place is told of once and asked for no mo
   expect(onHeld).toHaveBeenCalledTimes(1);
 });
 
-test('a place that is there when it is looked for is asked for again, and where nobody can look the membership ends', async () => {
-  const { consumer, fetch, limits, onHeld, onOutOfRange } = stage([strayed(), strayed()]);
-  const look = vi
-    .spyOn(consumer, 'listOffsets')
-    .mockImplementation((async ({ timestamp }: { timestamp: bigint }) =>
-      ofPartition0(timestamp === -2n ? 0n : 3n)) as never);
+test.each([3n, 9n])(
+  'a partition that has grown up to its place or past it, to %i, by the time it is looked at was cut off all the same: it is held, told of once and asked for no more',
+  async (end) => {
+    const { consumer, fetch, limits, onHeld, onOutOfRange } = stage([strayed(), some]);
+    vi.spyOn(consumer, 'listOffsets').mockImplementation((async ({ timestamp }: { timestamp: bigint }) =>
+      ofPartition0(timestamp === -2n ? 0n : end)) as never);
+    expect(await fetch()).toEqual(nothing);
+    expect(await fetch()).toEqual([null, some]);
+    expect(limits()[1]!.topics).toMatchObject([{ partitions: [{ partition: 1 }] }]);
+    // Where it ended nobody knows any more: before its place.
+    const found = { topic: 'orders', partition: 0, reason: 'cut_off', from: 3n, to: 2n, grownTo: end };
+    expect(onOutOfRange.mock.calls).toEqual([[found]]);
+    expect(onHeld.mock.calls).toMatchObject([[{ message: expect.stringContaining(`has grown to ${end} since`) }]]);
+  },
+);
+
+test('the first place of all, of which a broker says that it is not there, is asked for again a second later', async () => {
+  const { consumer, fetch, limits, onHeld, onOutOfRange } = stage([strayed(), some], 0n);
+  vi.spyOn(consumer, 'listOffsets').mockResolvedValue(ofPartition0(0n));
   expect(await fetch()).toEqual(nothing);
+  expect(await fetch()).toEqual([null, some]);
+  expect(limits()[1]!.topics).toHaveLength(2);
+  expect([onHeld, onOutOfRange].flatMap(({ mock }) => mock.calls)).toEqual([]);
+});
+
+test('where nobody can look whether a place is there the membership ends', async () => {
+  const { consumer, fetch, onHeld, onOutOfRange } = stage([strayed()]);
   const away = new Error('away');
-  look.mockRejectedValue(away as never);
+  vi.spyOn(consumer, 'listOffsets').mockRejectedValue(away);
   expect(await fetch()).toEqual([away]);
-  expect(limits()[1]).toEqual(expect.objectContaining({ topics: [expect.anything(), expect.anything()] }));
   expect([onHeld, onOutOfRange].flatMap(({ mock }) => mock.calls)).toEqual([]);
 });
 

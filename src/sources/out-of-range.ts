@@ -5,12 +5,14 @@ export interface OutOfRange {
   readonly topic: string;
   readonly partition: number;
   /**
-   * `deleted`: retention took what was not read, from the place up to `to`, the first message that there is. `cut_off`: the log ends at `to`,
+   * `deleted`: retention took what was not read, from the place up to `to`, the first message that there is. `cut_off`: the log ended at `to`,
    * before the place: the broker has lost what was read.
    */
   readonly reason: 'deleted' | 'cut_off';
   readonly from: bigint;
   readonly to: bigint;
+  /** Where a log that was cut off ends now, if it has grown up to the place or past it since: then it ended at `to` or before. */
+  readonly grownTo?: bigint;
 }
 
 /** Of an answer, a partition that was asked for at a place that it does not have. */
@@ -73,19 +75,30 @@ function answerIn(error: unknown): Failed | null {
   return null;
 }
 
-/** What is wrong with a place; null where nothing is any more. @param first of the log's messages @param end behind the last */
+/**
+ * What is wrong with a place of which the partition's leader has said that it is not there; we name no rack, so no follower is asked. Where
+ * a log begins only grows: if it begins at the place or before, it has ended before it, however far it goes when it is looked at. To be held
+ * for nothing, by a leader that did not know yet that it is none, costs an operator a look; to go on would be to pass over what came since.
+ * @param first of the log's messages
+ * @param end behind the last
+ * @returns null for a first place of all: that is always there
+ */
 export function judge(
-  { fetchOffset, partition }: WantedPartition,
+  { fetchOffset: from, partition }: WantedPartition,
   topic: string,
   first: bigint,
   end: bigint,
 ): OutOfRange | null {
-  const place = { topic, partition, from: fetchOffset };
-  if (fetchOffset < first) return { ...place, reason: 'deleted', to: first };
-  return fetchOffset > end ? { ...place, reason: 'cut_off', to: end } : null;
+  const place = { topic, partition, from };
+  if (from < first) return { ...place, reason: 'deleted', to: first };
+  if (from === 0n) return null;
+  if (from > end) return { ...place, reason: 'cut_off', to: end };
+  return { ...place, reason: 'cut_off', to: from - 1n, grownTo: end };
 }
 
 /** What an operator is told of a log that was cut off. */
-export function cutOffText({ topic, partition, from, to }: OutOfRange): string {
-  return `The group is at offset ${from} in ${topic}/${partition}, but the partition ends at ${to}: the broker has lost messages that were taken, or the group was set there. Nothing more is taken of it until the group is set to where to go on (docs/sources.md). Do not start anew before: once the partition has grown past ${from}, what comes until then is passed over.`;
+export function cutOffText({ topic, partition, from, to, grownTo }: OutOfRange): string {
+  const ended = grownTo === undefined ? `ends at ${to}` : `ended before that and has grown to ${grownTo} since`;
+  const passed = grownTo === undefined ? `once the partition has grown past ${from}, ` : '';
+  return `The group is at offset ${from} in ${topic}/${partition}, but the partition ${ended}: the broker has lost messages that were taken, or the group was set there. Nothing more is taken of it until the group is set to where to go on (docs/sources.md). Do not start anew before: ${passed}what comes before ${from} is passed over.`;
 }
