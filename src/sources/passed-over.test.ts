@@ -53,3 +53,15 @@ test('who has come to what was deleted is past it, until more has come', () => {
   expect([4n, 5n, 899n, 900n].map((offset) => passedOver.after('t', 0, offset))).toEqual([4n, 900n, 900n, 900n]);
   expect(passedOver.after('t', 1, 5n)).toBe(5n);
 });
+
+test('what was deleted behind a mark is one stretch with it, and so is what was deleted after that', () => {
+  const passedOver = new PassedOver();
+  passedOver.note('t', 0, [batch(17, 0, [0]), mark(18)]);
+  passedOver.skip('t', 0, 19n, 30n);
+  expect([17n, 18n, 19n, 30n].map((offset) => passedOver.after('t', 0, offset))).toEqual([17n, 30n, 30n, 30n]);
+  passedOver.skip('t', 0, 30n, 50n);
+  expect(passedOver.after('t', 0, 18n)).toBe(50n);
+  // Across offsets that nobody has shown nothing is passed.
+  passedOver.skip('t', 0, 51n, 60n);
+  expect([18n, 50n, 51n].map((offset) => passedOver.after('t', 0, offset))).toEqual([18n, 50n, 60n]);
+});

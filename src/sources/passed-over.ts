@@ -24,14 +24,19 @@ export class PassedOver {
       this.#stretches.set(key, { from: endOf(behind, behind.records.at(-1)!.offsetDelta), to });
       return;
     }
-    const before = this.#stretches.get(key);
-    const goesOn = before !== undefined && before.from <= first.firstOffset && first.firstOffset <= before.to;
-    this.#stretches.set(key, { from: goesOn ? before.from : first.firstOffset, to });
+    this.#pass(key, first.firstOffset, to);
   }
 
   /** There are no messages any more from one offset up to another. */
   skip(topicId: string, partition: number, from: bigint, to: bigint): void {
-    this.#stretches.set(keyOf(topicId, partition), { from, to });
+    this.#pass(keyOf(topicId, partition), from, to);
+  }
+
+  /** The stretch that is known goes on, or another begins. */
+  #pass(key: string, from: bigint, to: bigint): void {
+    const before = this.#stretches.get(key);
+    const goesOn = before !== undefined && before.from <= from && from <= before.to;
+    this.#stretches.set(key, { from: goesOn ? before.from : from, to });
   }
 
   /** @returns the first offset, from this one on, that may have a message */
