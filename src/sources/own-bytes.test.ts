@@ -66,6 +66,30 @@ test('what has no key, no value or no header stays so, and nothing at all is no 
   ownBytes([{ records: [] }]);
 });
 
+test.each<[string, (whole: Buffer) => Pick<ReadRecord, 'key' | 'value' | 'headers'>]>([
+  ['no value', (whole) => ({ key: whole.subarray(8, 16), value: null, headers: [] })],
+  ['an empty value', (whole) => ({ key: whole.subarray(8, 16), value: EMPTY, headers: [] })],
+  ['an empty value and key', (whole) => ({ key: EMPTY, value: EMPTY, headers: [[EMPTY, whole.subarray(8, 16)]] })],
+  [
+    'headers alone, the first empty',
+    (whole) => ({
+      key: null,
+      value: null,
+      headers: [
+        [EMPTY, null],
+        [whole.subarray(8, 16), EMPTY],
+      ],
+    }),
+  ],
+])('a record with %s keeps no more than it has', (_, partsIn) => {
+  const records = Array.from({ length: 5 }, () => ({ length: 40, ...partsIn(Buffer.allocUnsafeSlow(CHUNK)) }));
+  ownBytes([{ records }]);
+  expect(keptBy(records)).toBe(5 * 8);
+});
+
+/** What the client gives for parts that are there and empty: of nothing that came. */
+const EMPTY = Buffer.alloc(0);
+
 type Answered = (error: null, response: object) => void;
 type Call = (answered: Answered) => void;
 

@@ -56,12 +56,20 @@ function keptBy(batches: readonly ReadBatch[]): number {
   const wholes = new Set<ArrayBufferLike>();
   for (const { records } of batches)
     for (const record of [records[0], records.at(-1)]) {
-      const part = record?.value ?? record?.key ?? record?.headers[0]?.[0];
-      if (part) wholes.add(part.buffer);
+      const whole = record && wholeOf(record);
+      if (whole) wholes.add(whole);
     }
   let kept = 0;
   for (const { byteLength } of wholes) kept += byteLength;
   return kept;
+}
+
+/** What its parts are views into. Those that are empty are of nothing that came. */
+function wholeOf({ key, value, headers }: ReadRecord): ArrayBufferLike | null {
+  if (value !== null && value.length > 0) return value.buffer;
+  if (key !== null && key.length > 0) return key.buffer;
+  for (const header of headers) for (const part of header) if (part !== null && part.length > 0) return part.buffer;
+  return null;
 }
 
 function* partsOf(batches: readonly ReadBatch[]): Iterable<Bytes> {
