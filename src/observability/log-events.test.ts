@@ -57,6 +57,7 @@ function tellAll(observe: Observer): void {
   observe.sources.rejectedDropped({ source: 'orders', count: 1, unpublished: 1 });
   const place = { topic: 'orders', partition: 0, from: 1n, to: 2n };
   observe.sources.outOfRange({ source: 'orders', reason: 'deleted', ...place });
+  observe.sources.startDeleted({ source: 'orders', ...place });
   observe.sources.deadLettersRefused({ source: 'orders', reasons: new Set(['too large']) }, 1);
   observe.requestFailed({ requestId: 'req_1', method: 'GET', path: '/v1', status: 500, error });
   observe.commitFailed(error, 1);

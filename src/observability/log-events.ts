@@ -149,6 +149,12 @@ export const LOG_EVENTS = {
       "The source's group is at the offset `from` in a `partition` (`topic/number`) of Kafka, which is not there: `deleted` by retention up to `to`, where reading goes on, or `cut_off`, because the partition ended at `to`, or before that and has grown past it, and is held ([docs/sources.md](sources.md#offsets-that-are-not-there)). `count` is how many offsets that are, at least.",
     fields: ['source', 'partition', 'reason', 'from', 'to', 'count'],
   },
+  'source.start_deleted': {
+    level: 'warn',
+    meaning:
+      "The source's group has no offset in a `partition` (`topic/number`) of Kafka, or Kafka has forgotten it, and retention has deleted `from`, where the source first began: it begins at `to`, the first message there is. What of the messages between was taken is not known, so they are not counted as lost.",
+    fields: ['source', 'partition', 'from', 'to'],
+  },
   'source.dead_letters_refused': {
     level: 'warn',
     meaning:

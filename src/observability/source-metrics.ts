@@ -2,7 +2,15 @@ import type { MetricKit } from './metric-kit.ts';
 
 /** What sources bring. */
 export function sourceMetrics(kit: MetricKit) {
+  const heldPartitions = kit.gauge(
+    'source_held_partitions',
+    "Partitions of Kafka of which this process takes nothing: `cut_off`, they ended before the group's offset, or `too_large`, their next batch is.",
+    ['reason'],
+  );
+  // An alert can tell none from no process that would know.
+  for (const reason of ['cut_off', 'too_large']) heldPartitions.set({ reason }, 0);
   return {
+    heldPartitions,
     messages: kit.counter('source_messages_total', 'Messages of sources that were taken in, by what became of them.', [
       'type',
       'outcome',

@@ -67,3 +67,20 @@ test('offsets that a broker has no more are told with where they were, and count
   expect(text).toContain('source_lost_offsets_total{reason="deleted"} 1000\n');
   expect(text).toContain('source_lost_offsets_total{reason="cut_off"} 50\n');
 });
+
+test('partitions that are held are counted by why, and there is a count of none', async () => {
+  const { observe, lines, kit } = observed();
+  expect(await kit.text()).toContain('source_held_partitions{reason="cut_off"} 0\n');
+  for (const change of [1, 1, -1] as const) observe.holding('cut_off', change);
+  observe.holding('too_large', 1);
+  const text = await kit.text();
+  for (const reason of ['cut_off', 'too_large']) expect(text).toContain(`held_partitions{reason="${reason}"} 1\n`);
+  expect(lines).toEqual([]);
+});
+
+test('a start that was deleted is told, and counts as no loss', async () => {
+  const { observe, lines, kit } = observed();
+  observe.startDeleted({ source: 'orders', topic: 'shop', partition: 3, from: 10n, to: 1_010n });
+  expect(lines).toMatchObject([{ source: 'orders', partition: 'shop/3', from: 10, to: 1_010 }]);
+  expect(await kit.text()).not.toContain('source_lost_offsets_total{');
+});

@@ -49,6 +49,17 @@ export class SourceObserver {
     this.#lines.tell('source.out_of_range', details);
   }
 
+  /** The group has no place in a partition of Kafka, and where the source first began, `from`, was deleted: it begins at `to`. */
+  startDeleted({ source, topic, partition, from, to }: Omit<LostPlace, 'reason'>): void {
+    const details = { source, partition: `${topic}/${partition}`, from: Number(from), to: Number(to) };
+    this.#lines.tell('source.start_deleted', details);
+  }
+
+  /** One more partition of Kafka is left alone for this reason, or one less. */
+  holding(reason: 'cut_off' | 'too_large', change: 1 | -1): void {
+    this.#metrics.heldPartitions.inc({ reason }, change);
+  }
+
   /** The broker takes some dead letters of a source not: they are tried again later. */
   deadLettersRefused({ source, reasons }: { source: string; reasons: ReadonlySet<string> }, count: number): void {
     this.#metrics.deadLettersRefused.inc(count);

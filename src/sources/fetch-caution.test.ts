@@ -1,6 +1,6 @@
 import { beforeEach, expect, test } from 'vitest';
 import { InflationError } from '../brokers/guard-inflation.ts';
-import { type Choice, FetchCaution, partitionKey, type WantedPartition } from './fetch-caution.ts';
+import { type Choice, FetchCaution, type HeldReason, partitionKey, type WantedPartition } from './fetch-caution.ts';
 
 const TOO_LARGE = new InflationError();
 const nameOf = (id: string) => `the topic ${id}`;
@@ -104,4 +104,31 @@ test('what is held is told, with how many more there are, until the group gives 
   expect(caution.error).not.toMatch(/more\.$/);
   caution.assign(new Set());
   expect(caution.error).toBeNull();
+});
+
+test('what is held is counted by why for as long as it is, once, whoever ends it', () => {
+  const counts: Record<HeldReason, number> = { cut_off: 0, too_large: 0 };
+  caution = new FetchCaution(
+    () => nowMs,
+    (reason, change) => {
+      counts[reason] += change;
+    },
+  );
+  const cutOff = (partition: number) => caution.lose('t', { partition, fetchOffset: 3n }, 'It ends before that.');
+  holdTheFirst();
+  for (const partition of [1, 1, 2, 3]) cutOff(partition);
+  expect(counts).toEqual({ cut_off: 3, too_large: 1 });
+  nowMs = 10_000_000;
+  // It is asked for again, and is too large still.
+  refuse(caution.choose(want(3n, 3n, 3n, 3n)));
+  expect(counts).toEqual({ cut_off: 3, too_large: 1 });
+  caution.choose(want(3n, 3n, 4n, 3n));
+  expect(counts).toEqual({ cut_off: 2, too_large: 1 });
+  // The same place, for another reason.
+  cutOff(0);
+  expect(counts).toEqual({ cut_off: 3, too_large: 0 });
+  caution.assign(new Set([partitionKey('t', 0), partitionKey('t', 1)]));
+  expect(counts).toEqual({ cut_off: 2, too_large: 0 });
+  caution.assign(new Set());
+  expect(counts).toEqual({ cut_off: 0, too_large: 0 });
 });

@@ -23,8 +23,15 @@ export interface Choice<Partition extends WantedPartition> {
   readonly size: FetchSize;
 }
 
+/** Why a partition is held: its log ends before the group's place, or its next batch is too large. */
+export type HeldReason = 'cut_off' | 'too_large';
+
+/** One more partition is held for this reason, or one less. */
+export type OnHolding = (reason: HeldReason, change: 1 | -1) => void;
+
 /** A partition whose next batch cannot be taken. */
 interface Held {
+  readonly reason: HeldReason;
   readonly offset: bigint;
   readonly text: string;
   retryMs: number;
@@ -37,14 +44,16 @@ interface Held {
  */
 export class FetchCaution {
   readonly #steadyMs: () => number;
+  readonly #onHolding: OnHolding;
   readonly #held = new Map<string, Held>();
   /** Partitions of which one has a batch that is too large. */
   readonly #suspects = new Set<string>();
   #turn = 0;
   #untilMs = Number.NEGATIVE_INFINITY;
 
-  constructor(steadyMs = () => performance.now()) {
+  constructor(steadyMs = () => performance.now(), onHolding: OnHolding = () => {}) {
     this.#steadyMs = steadyMs;
+    this.#onHolding = onHolding;
   }
 
   /** What to ask a broker for, of what is wanted of it; no topics where all is held. */
@@ -88,14 +97,19 @@ export class FetchCaution {
 
   /** Nothing that comes of a partition could be right before the group is elsewhere there. @returns what to tell of it */
   lose(topicId: string, { partition, fetchOffset: offset }: WantedPartition, text: string): Error {
-    this.#held.set(partitionKey(topicId, partition), { offset, text, retryMs: Number.POSITIVE_INFINITY });
+    this.#keep(partitionKey(topicId, partition), {
+      reason: 'cut_off',
+      offset,
+      text,
+      retryMs: Number.POSITIVE_INFINITY,
+    });
     return new Error(text);
   }
 
   /** The group has met anew: partitions that are others' now are others' concern. @param keys as of `partitionKey` */
   assign(keys: ReadonlySet<string>): void {
     this.#suspects.clear();
-    for (const key of this.#held.keys()) if (!keys.has(key)) this.#held.delete(key);
+    for (const key of this.#held.keys()) if (!keys.has(key)) this.#free(key);
   }
 
   /** Why partitions of this process are held, or one of them. */
@@ -109,16 +123,30 @@ export class FetchCaution {
     const { partition, fetchOffset } = part.partitions[0]!;
     const last = error.lastOffset ?? fetchOffset;
     const text = `The batch of messages in ${nameOf(part.topicId)}/${partition} up to offset ${last} cannot be taken into memory (${error.message}). To go on without it, set the offset of the group there to ${last + 1n}.`;
-    this.#held.set(keyOf(part), { offset: fetchOffset, text, retryMs: this.#steadyMs() + HELD_MS });
+    const retryMs = this.#steadyMs() + HELD_MS;
+    this.#keep(keyOf(part), { reason: 'too_large', offset: fetchOffset, text, retryMs });
     this.#suspects.clear();
     return new Error(text);
+  }
+
+  #keep(key: string, held: Held): void {
+    this.#free(key);
+    this.#held.set(key, held);
+    this.#onHolding(held.reason, 1);
+  }
+
+  #free(key: string): void {
+    const held = this.#held.get(key);
+    if (held === undefined) return;
+    this.#held.delete(key);
+    this.#onHolding(held.reason, -1);
   }
 
   /** None where the group is elsewhere meanwhile. */
   #heldOf(part: WantedTopic<WantedPartition>): Held | undefined {
     const held = this.#held.get(keyOf(part));
     if (held === undefined || held.offset === part.partitions[0]!.fetchOffset) return held;
-    this.#held.delete(keyOf(part));
+    this.#free(keyOf(part));
     return undefined;
   }
 }

@@ -44,6 +44,8 @@ async function sourceOf(type: (typeof TYPES)[number], behave: (socket: Socket) =
     intake: async () => {},
     recallStarts: (_, look) => look(),
     onOutOfRange: () => {},
+    onStartDeleted: () => {},
+    onHolding: () => {},
     maxEventBytes: 1024,
     onFailure: () => {},
   });

@@ -17,12 +17,17 @@ function consumerOf(run: (session: SessionOptions, signal: AbortSignal) => Promi
   const abort = new AbortController();
   const failures: unknown[] = [];
   let sessions = 0;
+  let held = 0;
   const consumer = createKafkaConsumer({
     source,
     clientId: 'posthorn',
     intake: async () => {},
     recallStarts: (_, look) => look(),
     onOutOfRange: () => {},
+    onStartDeleted: () => {},
+    onHolding: (_, change) => {
+      held += change;
+    },
     onFailure: (error) => void failures.push(error),
     openSession: async (options) => {
       sessions++;
@@ -30,7 +35,7 @@ function consumerOf(run: (session: SessionOptions, signal: AbortSignal) => Promi
     },
   });
   const begin = () => consumer.run(abort.signal);
-  return { consumer, begin, end: () => abort.abort(), sessions: () => sessions, failures };
+  return { consumer, begin, end: () => abort.abort(), sessions: () => sessions, held: () => held, failures };
 }
 
 test('a source that joins, reads and fails waits ever longer before its group meets anew', async () => {
@@ -86,4 +91,24 @@ test("a source is waiting while a tenant's limits or the lack of Postgres keep i
   expect(consumer.state()).toMatchObject({ kind: 'running', error: null });
   end();
   await ran;
+});
+
+test('a partition that is held counts as that when its membership fails and another begins, and until the source is consumed no more', async () => {
+  const begun = Promise.withResolvers<void>();
+  const { consumer, begin, end, sessions, held } = consumerOf(async ({ caution, onJoined }, signal) => {
+    onJoined([]);
+    if (sessions() === 1) {
+      caution.lose('t', { partition: 0, fetchOffset: 3n }, 'It ends before that.');
+      throw new Error('away');
+    }
+    begun.resolve();
+    await new Promise((resolve) => signal.addEventListener('abort', resolve));
+  });
+  const ran = begin();
+  await begun.promise;
+  expect(consumer.state()).toMatchObject({ kind: 'failing', error: 'It ends before that.' });
+  expect(held()).toBe(1);
+  end();
+  await ran;
+  expect(held()).toBe(0);
 });

@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { KafkaSource } from '../config/source-schema.ts';
 import type { Consumer, SourceLag } from './consumer.ts';
-import { FetchCaution } from './fetch-caution.ts';
+import { FetchCaution, type OnHolding } from './fetch-caution.ts';
 import type { Intake } from './intake.ts';
 import { isOfTenant } from './is-of-tenant.ts';
 import { KafkaHealth } from './kafka-health.ts';
+import type { DeletedStart } from './kafka-positions.ts';
 import type { KafkaSession, SessionOptions } from './kafka-session.ts';
 import type { RecallStarts } from './kafka-starts.ts';
 import type { OutOfRange } from './out-of-range.ts';
@@ -17,6 +18,10 @@ export interface KafkaConsumerOptions {
   readonly onFailure: (error: unknown) => void;
   /** The group's place in a partition is not in its log. */
   readonly onOutOfRange: (found: OutOfRange) => void;
+  /** The group has no place in a partition, and where the source first began was deleted. */
+  readonly onStartDeleted: (found: DeletedStart) => void;
+  /** Partitions that are left alone, by one more or less. */
+  readonly onHolding: OnHolding;
   /** For tests. */
   readonly openSession?: (options: SessionOptions) => Promise<Session>;
 }
@@ -31,8 +36,9 @@ async function loadSession(options: SessionOptions): Promise<Session> {
 
 /** A source's messages from Kafka: membership after membership in its consumer group, for as long as it is wanted. */
 export function createKafkaConsumer(options: KafkaConsumerOptions): Consumer {
-  const { source, clientId, intake, recallStarts, onFailure, onOutOfRange, openSession = loadSession } = options;
-  const caution = new FetchCaution();
+  const { source, clientId, intake, recallStarts, onFailure, onOutOfRange, onStartDeleted, onHolding } = options;
+  const { openSession = loadSession } = options;
+  const caution = new FetchCaution(undefined, onHolding);
   const health = new KafkaHealth(() => caution.error);
   let session: Session | null = null;
   let isHeld = false;
@@ -62,6 +68,7 @@ export function createKafkaConsumer(options: KafkaConsumerOptions): Consumer {
       onLookFailure: onFailure,
       onHeld: onFailure,
       onOutOfRange,
+      onStartDeleted,
       onFault: (error) => {
         fault = error;
       },
@@ -91,6 +98,8 @@ export function createKafkaConsumer(options: KafkaConsumerOptions): Consumer {
   return {
     run: async (signal) => {
       while (!signal.aborted) await runOnce(signal);
+      // What is held is whoever's concern consumes it next.
+      caution.assign(new Set());
     },
     pause: () => hold(true),
     resume: () => hold(false),

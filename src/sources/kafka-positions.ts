@@ -7,15 +7,29 @@ import type { MemberConsumer } from './member-consumer.ts';
 const LATEST = -1n;
 const EARLIEST = -2n;
 
+interface Place {
+  readonly topic: string;
+  readonly partition: number;
+}
+
+/** Where a source first began in a partition, `from`, which retention has deleted since: it begins at `to`, the first message there is. */
+export interface DeletedStart extends Place {
+  readonly from: bigint;
+  readonly to: bigint;
+}
+
 /**
  * Where the group is in each partition that the consumer was given, by `topic/partition`. Where it has been nowhere and a start is known,
  * that place is committed now: it stays the start though the group is rebalanced before the first message is taken in.
  * @param starts where it begins, by topic id and partition; absent: with the first message there is
+ * @param onStartDeleted a start may be months old, and Kafka may have forgotten where the group was: what was deleted meanwhile is no loss that
+ * anybody could tell from what was taken
  */
 export async function groupPositions(
   consumer: MemberConsumer,
   topics: KafkaTopics,
   starts: SourceStarts,
+  onStartDeleted: (found: DeletedStart) => void,
 ): Promise<Map<string, bigint>> {
   const { membership } = consumer;
   const assignments = consumer.assignments ?? [];
@@ -23,35 +37,52 @@ export async function groupPositions(
   if (assignments.length === 0) return positions;
   const committed = await consumer.listCommittedOffsets({ topics: assignments });
   const places = assignments.flatMap(({ topic, partitions }) => partitions.map((partition) => ({ topic, partition })));
-  const begun = [];
-  const whole = [];
+  const fresh: Place[] = [];
   for (const { topic, partition } of places) {
     const offset = committed.get(topic)?.[partition] ?? -1n;
-    const start = starts[topics.get(topic)?.id ?? '']?.[partition];
     if (offset >= 0n) positions.set(`${topic}/${partition}`, offset);
-    else if (start === undefined) whole.push({ topic, partition });
-    else begun.push({ topic, partition, offset: BigInt(start), leaderEpoch: -1 });
+    else fresh.push({ topic, partition });
+  }
+  if (fresh.length === 0) return positions;
+  const firsts = await firstsOf(consumer, fresh);
+  const begun = [];
+  const deleted: DeletedStart[] = [];
+  for (const [i, { topic, partition }] of fresh.entries()) {
+    const to = firsts[i]!;
+    const start = starts[topics.get(topic)?.id ?? '']?.[partition];
+    const from = start === undefined ? to : BigInt(start);
+    const offset = from < to ? to : from;
+    positions.set(`${topic}/${partition}`, offset);
+    if (start !== undefined) begun.push({ topic, partition, offset, leaderEpoch: -1 });
+    if (from < to) deleted.push({ topic, partition, from, to });
   }
   if (begun.length > 0) await consumer.tell(begun, membership);
-  for (const { topic, partition, offset } of begun) positions.set(`${topic}/${partition}`, offset);
-  if (whole.length === 0) return positions;
-  const names = [...new Set(whole.map(({ topic }) => topic))];
-  const firsts = await consumer.listOffsets({ topics: names, timestamp: EARLIEST });
-  for (const { topic, partition } of whole)
-    positions.set(`${topic}/${partition}`, firsts.get(topic)?.[partition] ?? 0n);
+  for (const one of deleted) onStartDeleted(one);
   return positions;
 }
 
-/** How far each partition is behind its end. */
+/** The first message of each. */
+async function firstsOf(consumer: Consumer, places: readonly Place[]): Promise<readonly bigint[]> {
+  const named = Map.groupBy(places, ({ topic }) => topic);
+  const partitions = Object.fromEntries(
+    [...named].map(([topic, ofTopic]) => [topic, ofTopic.map(({ partition }) => partition)]),
+  );
+  const firsts = await consumer.listOffsets({ topics: [...named.keys()], partitions, timestamp: EARLIEST });
+  return places.map(({ topic, partition }) => firsts.get(topic)?.[partition] ?? 0n);
+}
+
+/** How far each partition is behind its end; not known of one that ends before its place. */
 export async function groupLag(
   consumer: Consumer,
   topics: string[],
   positions: ReadonlyMap<string, bigint>,
 ): Promise<readonly SourceLag[]> {
+  // As they are now: what comes meanwhile may be behind the ends that are told.
+  const places = [...positions];
   const ends = await consumer.listOffsets({ topics, timestamp: LATEST });
-  return [...positions].map(([part, position]) => {
+  return places.map(([part, position]) => {
     const slash = part.lastIndexOf('/');
     const end = ends.get(part.slice(0, slash))?.[Number(part.slice(slash + 1))];
-    return { part, messages: end === undefined ? null : Math.max(0, Number(end - position)) };
+    return { part, messages: end === undefined || end < position ? null : Number(end - position) };
   });
 }

@@ -67,6 +67,7 @@ function sessionOf(intake: Intake = async () => {}) {
     onCommitFailure: (error) => told.commits.push(error),
     onLookFailure: (error) => told.looks.push(error),
     onOutOfRange: () => {},
+    onStartDeleted: () => {},
     onFault: () => {},
   };
   const session = new KafkaSession(options);

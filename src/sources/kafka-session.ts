@@ -10,7 +10,7 @@ import type { SourceLag } from './consumer.ts';
 import { type FetchCaution, partitionKey } from './fetch-caution.ts';
 import type { Intake } from './intake.ts';
 import { KafkaGeneration } from './kafka-generation.ts';
-import { groupLag, groupPositions } from './kafka-positions.ts';
+import { type DeletedStart, groupLag, groupPositions } from './kafka-positions.ts';
 import { kafkaStarts, type RecallStarts } from './kafka-starts.ts';
 import { type KafkaTopics, missingTopics, sameTopics, TopicFinder } from './kafka-topics.ts';
 import { END_MS, type PartitionOffset } from './offset-committer.ts';
@@ -48,6 +48,8 @@ export interface SessionOptions {
   readonly onHeld: (error: Error) => void;
   /** The group's place in a partition is not in its log. */
   readonly onOutOfRange: (found: OutOfRange) => void;
+  /** The group has no place in a partition, and where the source first began was deleted. */
+  readonly onStartDeleted: (found: DeletedStart) => void;
   /** A connection broke: what whoever used it is told does not say why. */
   readonly onFault: (error: unknown) => void;
 }
@@ -188,7 +190,7 @@ export class KafkaSession {
 
   async #nextGeneration(meeting: number): Promise<void> {
     const consumer = this.#consumer;
-    const { caution, intake, isHeld, onTrouble, onFault } = this.#options;
+    const { caution, intake, isHeld, onTrouble, onFault, onStartDeleted } = this.#options;
     await this.#generation?.close();
     this.#generation = null;
     this.#met = meeting;
@@ -197,7 +199,7 @@ export class KafkaSession {
     if (consumer === null) return;
     caution.assign(this.#assigned(consumer, (topic) => this.#idOf(topic)));
     this.#standings.keep(this.#assigned(consumer, (topic) => topic));
-    this.#positions = await groupPositions(consumer, this.#topics, this.#starts);
+    this.#positions = await groupPositions(consumer, this.#topics, this.#starts, onStartDeleted);
     const generation = new KafkaGeneration({
       consumer,
       topics: this.#topics,

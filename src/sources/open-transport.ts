@@ -1,9 +1,11 @@
 import type { SourceInput } from '../config/source-schema.ts';
 import type { Consumer } from './consumer.ts';
 import type { DeadLetterPublisher } from './dead-letter-publisher.ts';
+import type { OnHolding } from './fetch-caution.ts';
 import type { Intake } from './intake.ts';
 import { createKafkaConsumer } from './kafka-consumer.ts';
 import { createKafkaDeadLetters } from './kafka-dead-letters.ts';
+import type { DeletedStart } from './kafka-positions.ts';
 import type { RecallStarts } from './kafka-starts.ts';
 import type { OutOfRange } from './out-of-range.ts';
 import { RabbitmqConsumer } from './rabbitmq-consumer.ts';
@@ -19,6 +21,10 @@ export interface TransportOptions {
   readonly onFailure: (error: unknown) => void;
   /** Of Kafka: the group's place in a partition is not in its log. */
   readonly onOutOfRange: (found: OutOfRange) => void;
+  /** Of Kafka: the group has no place in a partition, and where the source first began was deleted. */
+  readonly onStartDeleted: (found: DeletedStart) => void;
+  /** Of Kafka: partitions that are left alone, by one more or less. */
+  readonly onHolding: OnHolding;
 }
 
 /** How a source's broker is spoken to. */

@@ -45,6 +45,8 @@ export function beginSource(source: OpenSource, process: string, context: Contex
     maxEventBytes: context.config.MAX_EVENT_BYTES,
     onFailure: (error) => observe.workFailed(`source ${source.name}`, error),
     onOutOfRange: (found) => observe.sources.outOfRange({ source: source.name, ...found }),
+    onStartDeleted: (found) => observe.sources.startDeleted({ source: source.name, ...found }),
+    onHolding: (reason, change) => observe.sources.holding(reason, change),
   });
   const { deadLetters } = transport;
   let most = AT_ONCE;

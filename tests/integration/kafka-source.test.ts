@@ -42,6 +42,8 @@ const alone = {
   recallStarts: (_: string, look: () => Promise<SourceStarts>) => look(),
   onFailure: () => {},
   onOutOfRange: () => {},
+  onStartDeleted: () => {},
+  onHolding: () => {},
 };
 
 /** Every event's `data.n`, in the order of the log. */
@@ -450,7 +452,15 @@ test('a partition that ends before the place of its group is held and named, and
   expect(await service.context.observe.metrics.text()).toContain(
     'posthorn_source_lost_offsets_total{reason="cut_off"} 47\n',
   );
+  const heldText = 'posthorn_source_held_partitions{reason="cut_off"}';
+  expect(await service.context.observe.metrics.text()).toContain(`${heldText} 1\n`);
+  const ofHeld = ({ part }: { part: string }) => part === `${topic}/0`;
+  await untilSource(service.baseUrl, id, ({ consumers }) => consumers[0]?.lag.find(ofHeld)?.messages === null);
   await call(service.baseUrl, 'DELETE', `/v1/sources/${id}`);
+  await eventually(
+    () => service.context.observe.metrics.text(),
+    (text) => text.includes(`${heldText} 0\n`),
+  );
   const move = () =>
     kafka!.moveGroup(group, topic, [3, 4]).then(
       () => true,
