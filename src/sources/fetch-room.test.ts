@@ -248,13 +248,26 @@ test('however many partitions give whatever they are asked for, an answer takes 
   }
 });
 
-test('all partitions but one being silent, however many, little is asked for of them, and a message of each fits', () => {
-  const { most, come, busy } = roomOf(0, 300);
-  for (let n = 0; n < 10; n++) come(busy);
-  const [first, ...others] = most();
-  expect(first).toBe(MIB);
-  expect(new Set(others)).toEqual(new Set([KIB]));
-});
+test.each([2, 100, 300, 1_000])(
+  'of %i partitions, all but one of them silent, a message of each in its turn fits, and all that is asked for takes what is free in memory at most',
+  (partitions) => {
+    const { limited, most, come, busy } = roomOf(0, partitions);
+    for (let n = 0; n < 10; n++) come(busy);
+    const had = new Set<number>();
+    // By turns, and not one more at a time.
+    for (let n = 0; n < Math.max(2, partitions / 40); n++) {
+      const [first, ...others] = most();
+      expect(first).toBe(MIB);
+      for (const [i, bytes] of others.entries()) if (bytes >= KIB) had.add(i);
+      // Of a partition of which nothing has come a byte is taken for 64.
+      const taken = MIB + others.reduce((sum, bytes) => sum + bytes * 64, 0);
+      expect(taken).toBeLessThanOrEqual(8 * MIB);
+      expect(Math.min(...others)).toBeGreaterThanOrEqual(1);
+    }
+    expect(had.size).toBe(partitions - 1);
+    expect(limited().maxBytes).toBeLessThanOrEqual(4 * MIB);
+  },
+);
 
 test('marks of transactions say nothing of what messages take', () => {
   const { room, topics, most, come } = roomOf(0);

@@ -1,5 +1,5 @@
 import { partsOf, rotated, type WantedPartition, type WantedTopic } from './fetch-caution.ts';
-import { type FetchedTopic, Swelling } from './swelling.ts';
+import { type FetchedTopic, type Swell, Swelling } from './swelling.ts';
 
 const MIB = 1024 * 1024;
 /** Messages of a source that may wait in memory, in bytes; past that, only what of partitions in which nothing waits. */
@@ -12,7 +12,7 @@ const TIGHT_WAIT_MS = 50;
 const QUIET_BYTES = MIB;
 /** How many times as much a partition may bring as it did last. */
 const GROWTH = 4;
-/** A message of the usual size is given wherever its partition stands among those that are asked. */
+/** A message of the usual size is given wherever its partition stands among those that are asked; to as many, in turn, as there is room for. */
 const LEAST_BYTES = 1024;
 /** A broker that is not asked for so long leads nothing that is wanted: longer than an answer may take. */
 const LEADS_MS = 60_000;
@@ -37,8 +37,8 @@ interface Wanted<Partition extends LimitedPartition> {
 /**
  * How much of a source is fetched while much of it waits. A partition of which more waits than half of what is free is left out, until less
  * does: one that is taken in slowly leaves most of the room to the others, and however many are slow, something is left for one more. What
- * is asked for of all of them would take that half in memory, as far as their messages are known; the stream is never paused, because the
- * others' messages would wait in it behind those that are slow. The half is shared by what came of each lately: one that gives all that it
+ * is asked for of all of them would take that half in memory, as far as their messages are known, however many they are; the stream is never
+ * paused, because the others' messages would wait in it behind those that are slow. The half is shared by what came of each lately: one that gives all that it
  * is asked for is asked for more, until all of it is given out, and a silent one has little, whatever is known of it.
  *
  * What waits is room and reserve at most, and beyond them one answer of each broker that was on its way. Such an answer is more than was
@@ -79,8 +79,7 @@ export class FetchRoom {
     const part = Math.max(0, ROOM_BYTES - waiting.bytes) / 2;
     const all = partsOf(wanted.topics);
     const free = waiting.bytes > ROOM_BYTES + RESERVE_BYTES ? [] : all.filter((one) => bytesOf(waiting, one) <= part);
-    // The broker fills the answer in the order in which it is asked.
-    const topics = this.#shared(rotated(free, this.#turn++), part / this.#sharers(wanted.node));
+    const topics = this.#shared(free, part / this.#sharers(wanted.node));
     const most = topics.reduce((sum, { partitions }) => sum + partitions[0]!.partitionMaxBytes, 0);
     // The broker gives a batch at least.
     const maxBytes = Math.max(1, Math.min(wanted.maxBytes ?? ROOM_BYTES, most));
@@ -97,25 +96,43 @@ export class FetchRoom {
   }
 
   /** @param share what all of them may take in memory */
-  #shared<Partition extends LimitedPartition>(parts: readonly WantedTopic<Partition>[], share: number) {
+  #shared<Partition extends LimitedPartition>(free: readonly WantedTopic<Partition>[], share: number) {
+    // The broker fills the answer in the order in which it is asked.
+    const parts = rotated(free, this.#turn);
     const known = parts.map(({ topicId, partitions }) => this.#swelling.of(topicId, partitions[0]!.partition));
     const half = share / 2;
     const least = Math.min(QUIET_BYTES, half / parts.length);
     const grown = known.map(({ lastBytes }) => Math.min(half, lastBytes * GROWTH));
     const scale = Math.min(1, half / Math.max(1, sumOf(grown)));
-    return parts.map((one, i) => bounded(one, (least + grown[i]! * scale) / known[i]!.times, share));
+    const sizes = parts.map((one, i) => boundOf(one, (least + grown[i]! * scale) / known[i]!.times));
+    const left = share - sumOf(sizes.map((bytes, i) => bytes * known[i]!.times));
+    const raised = countRaised(sizes, known, left);
+    // The next time others are raised.
+    this.#turn += raised === parts.length ? 1 : Math.max(1, raised);
+    return parts.map((one, i) => bounded(one, i < raised ? Math.max(LEAST_BYTES, sizes[i]!) : sizes[i]!));
   }
 }
 
-/** By a power of two: what changes from one fetch to the next is told to the broker anew. */
+/** By a power of two: what changes from one fetch to the next is told to the broker anew. @returns bytes of a fetch */
+function boundOf({ partitions }: WantedTopic<LimitedPartition>, bytes: number): number {
+  return Math.min(partitions[0]!.partitionMaxBytes ?? MIB, 2 ** Math.floor(Math.log2(Math.max(1, bytes))));
+}
+
+/** @param left what is not given out yet, in memory @returns how many, from the first on, may be asked for a message of the usual size */
+function countRaised(sizes: readonly number[], known: readonly Swell[], left: number): number {
+  let room = left;
+  for (const [i, bytes] of sizes.entries()) {
+    room -= Math.max(0, LEAST_BYTES - bytes) * known[i]!.times;
+    if (room < 0) return i;
+  }
+  return sizes.length;
+}
+
 function bounded<Partition extends LimitedPartition>(
   { topicId, partitions }: WantedTopic<Partition>,
-  bytes: number,
-  share: number,
+  partitionMaxBytes: number,
 ): WantedTopic<Partition & { readonly partitionMaxBytes: number }> {
-  const [wanted] = partitions as [Partition];
-  const most = Math.max(share > 0 ? LEAST_BYTES : 1, 2 ** Math.floor(Math.log2(Math.max(1, bytes))));
-  return { topicId, partitions: [{ ...wanted, partitionMaxBytes: Math.min(wanted.partitionMaxBytes ?? MIB, most) }] };
+  return { topicId, partitions: [{ ...(partitions[0] as Partition), partitionMaxBytes }] };
 }
 
 function sumOf(numbers: readonly number[]): number {
