@@ -1,5 +1,6 @@
 import type { MessagesStream } from '@platformatic/kafka';
 import { guardKafka } from '../brokers/guard-kafka.ts';
+import { unknownTopicsIn } from './failed-fetch.ts';
 import type { WaitingBytes } from './fetch-room.ts';
 import type { Intake } from './intake.ts';
 import { type KafkaMessage, kafkaMessage } from './kafka-message.ts';
@@ -41,6 +42,8 @@ export class KafkaGeneration {
   readonly #pump: Pump<KafkaMessage>;
   readonly #committer: OffsetCommitter;
   readonly #abort = new AbortController();
+  /** Names of topics that are not what was read any more. */
+  readonly #gone = new Set<string>();
   #stream: MessagesStream<Buffer, Buffer, Buffer, Buffer> | null = null;
   #pumping: Promise<void> = Promise.resolve();
 
@@ -48,7 +51,10 @@ export class KafkaGeneration {
     this.#options = options;
     const { consumer, intake, standings, onTrouble, onCommitFailure } = options;
     const { membership } = consumer;
-    this.#committer = new OffsetCommitter((offsets) => consumer.tell(offsets, membership), onCommitFailure);
+    this.#committer = new OffsetCommitter(async (offsets) => {
+      const known = offsets.filter(({ topic }) => !this.#gone.has(topic));
+      if (known.length > 0) await consumer.tell(known, membership);
+    }, onCommitFailure);
     this.#pump = new Pump({
       lines: this.#lines,
       intake,
@@ -77,6 +83,8 @@ export class KafkaGeneration {
     guardKafka(stream, onFault);
     this.#stream = stream;
     stream.on('error', (error) => {
+      const unknown = new Set(unknownTopicsIn(error));
+      this.forget([...topics].filter(([, { id }]) => unknown.has(id)).map(([name]) => name));
       if (!this.#abort.signal.aborted) onBroken(error);
     });
     stream.on('data', (record) => {
@@ -90,6 +98,11 @@ export class KafkaGeneration {
 
   hold(isHeld: boolean): void {
     this.#pump.hold(isHeld);
+  }
+
+  /** These were deleted, or made anew: the group is told by their names, and would begin in the new ones where it was in the old. */
+  forget(topics: readonly string[]): void {
+    for (const topic of topics) this.#gone.add(topic);
   }
 
   /** Nothing before this is still to be taken in. */

@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events';
+import { MultipleErrors, ResponseError } from '@platformatic/kafka';
 import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
 import { type KafkaSource, sourceInput } from '../config/source-schema.ts';
 import { Refusal } from '../domain/errors.ts';
@@ -81,7 +82,8 @@ function sessionOf(intake: Intake = async () => {}) {
   const openAfter = (next: typeof opening) => {
     opening = next;
   };
-  return { session, told, joined: joined.promise, receive, commit, isActive, ...group, openAfter, generations };
+  const fail = (error: Error) => stream.emit('error', error);
+  return { session, told, joined: joined.promise, receive, fail, commit, isActive, ...group, openAfter, generations };
 }
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
@@ -255,3 +257,62 @@ test('what the group calls to a meeting while its stream is being opened begins 
   abort.abort();
   await ran;
 });
+
+/** As a broker answers that has no topic of this id, after a failure of another kind; when it was tried again. */
+function unknown(topicId: string): Error {
+  const partitions = [{ partitionIndex: 0, errorCode: 100 }];
+  const response = { errorCode: 0, responses: [{ topicId, partitions }] };
+  const error = new ResponseError(1, 17, { '/responses/0/partitions/0': [100, null] }, response as never);
+  return new MultipleErrors('fetch failed 2 times.', [new Error('away'), error]);
+}
+
+const ANOTHER_ID = ID.replace('0f', '1f');
+
+test.each<[string, number, (fail: (error: Error) => void) => unknown]>([
+  [
+    'was made anew',
+    0,
+    () => {
+      find.mockResolvedValue(new Map([['orders', { id: ANOTHER_ID, partitions: 1 }]]));
+      return vi.advanceTimersByTimeAsync(15_000);
+    },
+  ],
+  [
+    'is not there any more',
+    0,
+    () => {
+      find.mockResolvedValue(new Map());
+      return vi.advanceTimersByTimeAsync(15_000);
+    },
+  ],
+  [
+    'has another partition now',
+    1,
+    () => {
+      find.mockResolvedValue(new Map([['orders', { id: ID, partitions: 2 }]]));
+      return vi.advanceTimersByTimeAsync(15_000);
+    },
+  ],
+  ['is not known to its broker', 0, (fail) => fail(unknown(ID))],
+  ['is known, and another is not,', 1, (fail) => fail(unknown(ANOTHER_ID))],
+])(
+  'of what is under way while its topic %s the group is told %i times: what bears its name next begins anew',
+  async (_, commits, end) => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    const isUnderWay = Promise.withResolvers<void>();
+    const taken = Promise.withResolvers<void>();
+    const { session, joined, receive, fail, commit } = sessionOf(() => {
+      isUnderWay.resolve();
+      return taken.promise;
+    });
+    commit.mockReset().mockResolvedValue(undefined as never);
+    const ran = session.run(new AbortController().signal).catch(() => {});
+    await joined;
+    receive(0n);
+    await isUnderWay.promise;
+    await end(fail);
+    taken.resolve();
+    await ran;
+    expect(commit).toHaveBeenCalledTimes(commits);
+  },
+);

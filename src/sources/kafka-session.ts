@@ -12,7 +12,7 @@ import type { Intake } from './intake.ts';
 import { KafkaGeneration } from './kafka-generation.ts';
 import { type DeletedStart, groupLag, groupPositions } from './kafka-positions.ts';
 import { kafkaStarts, type RecallStarts } from './kafka-starts.ts';
-import { type KafkaTopics, missingTopics, sameTopics, TopicFinder } from './kafka-topics.ts';
+import { goneTopics, type KafkaTopics, missingTopics, sameTopics, TopicFinder } from './kafka-topics.ts';
 import { END_MS, type PartitionOffset } from './offset-committer.ts';
 import type { OutOfRange } from './out-of-range.ts';
 import { Standings } from './standings.ts';
@@ -253,7 +253,9 @@ export class KafkaSession {
   #lookForTopics(): void {
     this.#finder.find().then(
       (found) => {
-        if (!sameTopics(found, this.#topics)) this.#ended.resolve();
+        if (sameTopics(found, this.#topics)) return;
+        this.#generation?.forget(goneTopics(this.#topics, found));
+        this.#ended.resolve();
       },
       (error: unknown) => {
         // A member finds out by itself whether its broker is there. Without a topic there is none, and nothing else that would.

@@ -109,3 +109,8 @@ export function sameTopics(a: KafkaTopics, b: KafkaTopics): boolean {
     [...a].every(([name, { id, partitions }]) => b.get(name)?.id === id && b.get(name)?.partitions === partitions)
   );
 }
+
+/** Names that were of other topics before, or of none now. */
+export function goneTopics(before: KafkaTopics, now: KafkaTopics): readonly string[] {
+  return [...before].filter(([name, { id }]) => now.get(name)?.id !== id).map(([name]) => name);
+}

@@ -1,3 +1,4 @@
+import { failedFetchIn } from './failed-fetch.ts';
 import { partitionKey, type WantedPartition, type WantedTopic } from './fetch-caution.ts';
 
 /** A partition in whose log the group's place is not, or not any more. */
@@ -32,22 +33,12 @@ export interface Straying {
   readonly isMixed: boolean;
 }
 
-interface Failed extends Error {
-  readonly errors?: readonly unknown[];
-  readonly response?: {
-    readonly responses?: readonly {
-      readonly topicId: string;
-      readonly partitions: readonly { readonly partitionIndex: number; errorCode: number; logStartOffset: bigint }[];
-    }[];
-  };
-}
-
 /** Kafka's number of OFFSET_OUT_OF_RANGE. */
 const OUT_OF_RANGE = 1;
 
 /** Which partitions a fetch failed for in that way, be it only when it was tried again; null: for none. */
 export function strayingIn(error: unknown, asked: readonly WantedTopic<WantedPartition>[]): Straying | null {
-  const failed = answerIn(error);
+  const failed = failedFetchIn(error);
   if (failed === null) return null;
   const wanted = new Map<string, WantedPartition>();
   for (const { topicId, partitions } of asked)
@@ -62,17 +53,6 @@ export function strayingIn(error: unknown, asked: readonly WantedTopic<WantedPar
       else strays.push({ topicId, wanted: own, answer });
     }
   return strays.length === 0 ? null : { error: failed, strays, isMixed };
-}
-
-/** The last failure that is a broker's answer: where a request was tried again the client has all of them in one. */
-function answerIn(error: unknown): Failed | null {
-  const failed = (error ?? {}) as Failed;
-  if (failed.response !== undefined) return failed;
-  for (const one of (failed.errors ?? []).toReversed()) {
-    const found = answerIn(one);
-    if (found !== null) return found;
-  }
-  return null;
 }
 
 /**
@@ -100,5 +80,5 @@ export function judge(
 export function cutOffText({ topic, partition, from, to, grownTo }: OutOfRange): string {
   const ended = grownTo === undefined ? `ends at ${to}` : `ended before that and has grown to ${grownTo} since`;
   const passed = grownTo === undefined ? `once the partition has grown past ${from}, ` : '';
-  return `The group is at offset ${from} in ${topic}/${partition}, but the partition ${ended}: the broker has lost messages that were taken, or the group was set there. Nothing more is taken of it until the group is set to where to go on (docs/sources.md). Do not start anew before: ${passed}what comes before ${from} is passed over.`;
+  return `The group is at offset ${from} in ${topic}/${partition}, but the partition ${ended}: the broker has lost messages that were taken, the topic was deleted and made anew, or the group was set there. Nothing more is taken of it until the group is set to where to go on (docs/sources.md). Do not start anew before: ${passed}what comes before ${from} is passed over.`;
 }
