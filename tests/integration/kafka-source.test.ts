@@ -1,5 +1,6 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest';
+import { Base, kGetApi, ProtocolError } from '@platformatic/kafka';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
 import { type KafkaSource, sourceInput } from '../../src/config/source-schema.ts';
 import { Refusal } from '../../src/domain/errors.ts';
 import type { IncomingMessage, Intake } from '../../src/sources/intake.ts';
@@ -470,6 +471,44 @@ test('a partition that ends before the place of its group is held and named, and
   await createSource(service.baseUrl, description);
   expect(await logged(5)).toEqual([1, 3, 5, 7, 6]);
 });
+
+test('places that are not there are found too where each fetch is refused first and tried again, as after each election, and the membership goes on', async () => {
+  const topic = await newTopic(2);
+  const group = `posthorn-${topic}`;
+  await kafka!.send(Array.from({ length: 10 }, (_, n) => ({ topic, partition: n % 2, value: event(n) })));
+  await kafka!.moveGroup(group, topic, [1, 50]);
+  await kafka!.deleteBefore(topic, 0, 3);
+  const joins = countJoins(group);
+  refuseEveryOther('FENCED_LEADER_EPOCH');
+  const id = await createSource(service.baseUrl, kafkaSource(kafka!.broker, [topic]));
+  expect(await logged(2)).toEqual([6, 8]);
+  const held = `The group is at offset 50 in ${topic}/1, but the partition ends at 5`;
+  await untilSource(service.baseUrl, id, ({ consumers }) => consumers[0]?.error?.startsWith(held));
+  const text = await service.context.observe.metrics.text();
+  expect(text).toContain('posthorn_source_lost_offsets_total{reason="deleted"} 2\n');
+  expect(text).toContain('posthorn_source_lost_offsets_total{reason="cut_off"} 45\n');
+  expect(joins()).toBe(1);
+});
+
+/** Of what is fetched here every other request fails before it is sent. */
+function refuseEveryOther(refusal: 'FENCED_LEADER_EPOCH'): void {
+  type Call = (...parameters: unknown[]) => void;
+  type Given = (error: unknown, api?: Call) => void;
+  const client = Base.prototype as unknown as Record<symbol, (name: string, given: Given) => void>;
+  const beneath = client[kGetApi]!;
+  let requests = 0;
+  const fake = vi.spyOn(client, kGetApi).mockImplementation(function (this: unknown, name, given) {
+    beneath.call(this, name, (error, api) => {
+      if (name !== 'Fetch' || api === undefined) return given(error, api);
+      const asked: Call = (...parameters) => {
+        if (requests++ % 2 === 1) return api(...parameters);
+        (parameters.at(-1) as Given)(new ProtocolError(refusal));
+      };
+      given(null, Object.assign(asked, api));
+    });
+  });
+  onTestFinished(() => fake.mockRestore());
+}
 
 /** @returns how often this process has joined the group since */
 function countJoins(groupId: string): () => number {
