@@ -25,7 +25,7 @@ const COUNT = `
      AND NOT EXISTS (SELECT 1 FROM mailbox m WHERE m.endpoint_num = c.endpoint_num AND m.event_id = c.event_id)`;
 
 /**
- * Counts deliveries that a replay would make again if their endpoints were not disabled.
+ * Counts deliveries that a replay would make again if their endpoints were not disabled. Events in `again` twice would be counted twice.
  * @param disabled numbers of the tenant's endpoints that are; where there is none, nothing is asked
  */
 export async function countSkipped(

@@ -194,6 +194,29 @@ test('a redrive after the day was dropped counts what it leaves out because the 
   expect(ended).toMatchObject({ matched: 1, done: 1, skipped: 2 });
 });
 
+test('a redrive counts what it leaves out once while the day is half dropped: its events are still in the log, and their dead letters are kept elsewhere', async () => {
+  const { tenant, one, dead } = await oldDay('half-dropped');
+  const half = new AbortController();
+  const stopping = poolThatCopies(async (client, text, values) => {
+    const result = await client.query(text, values);
+    // The first day that is dropped may be empty. This one's attempts are detached all the same; its events come after them.
+    if (result.rows.length > 0) half.abort(new Error('planted'));
+    return result;
+  });
+  const dropping = dropOldPartitions(stopping, Date.now(), 30, 90, { signal: half.signal });
+  await expect(dropping).rejects.toThrow('planted');
+  const inBoth = 'SELECT FROM events v JOIN kept_events k ON k.id = v.id WHERE v.id = $1';
+  expect(await query(inBoth, [dead])).toHaveLength(1);
+  await ask(tenant, 'PATCH', `/endpoints/${one.id}`, { enabled: false });
+  const redrive = (await ask(tenant, 'POST', '/dead-letters/redrive', {})).body;
+  const ended = await eventually(
+    async () => (await ask(tenant, 'GET', `/replays/${redrive.id}`)).body,
+    ({ state }) => state === 'completed',
+  );
+  expect(ended).toMatchObject({ matched: 1, done: 1, skipped: 2 });
+  await drop();
+});
+
 test('one dead letter is retried after its day was dropped, and all are by their reason', async () => {
   const { tenant, one, dead, waiting } = await oldDay('retried');
   await drop();
