@@ -26,7 +26,7 @@ export const replaySchema = z
     skipped: z
       .int()
       .describe(
-        'Deliveries that were left out so far because their endpoint was disabled: enable it, and replay them again. They are not among `matched`.',
+        'Deliveries that were left out so far because their endpoint was disabled: enable it, and replay them again. They are not among `matched`. At most 2,147,483,647 are counted.',
       ),
     request: echoed.describe('What was asked for.'),
     created_at: z.iso.datetime(),

@@ -276,6 +276,9 @@ export interface ChunkCounts {
   readonly skipped: number;
 }
 
+/** As many are counted of what is left out. */
+const MOST_SKIPPED = 2_147_483_647;
+
 /** Moves the replay on, in the transaction that queued its deliveries. */
 export async function advanceReplay(
   client: Queryable,
@@ -283,8 +286,10 @@ export async function advanceReplay(
   cursor: string,
   { queued, skipped }: ChunkCounts,
 ): Promise<void> {
+  // What is left out costs nothing, so that there may be more of it than the column holds: that must not keep the replay from its end.
   await client.query(
-    `UPDATE replays SET state = 'running', cursor = $2, matched = matched + $3, queued = queued + $3, skipped = skipped + $4 WHERE num = $1`,
+    `UPDATE replays SET state = 'running', cursor = $2, matched = matched + $3, queued = queued + $3, skipped = least(skipped::bigint + $4::bigint, ${MOST_SKIPPED})
+      WHERE num = $1`,
     [num, cursor, queued, skipped],
   );
 }

@@ -248,6 +248,22 @@ test('a redrive counts the dead letters that it leaves out because their endpoin
   ]);
 });
 
+test('a redrive that left out more than can be counted comes to its end all the same', async () => {
+  const { tenant, one } = await history('skipped-without-end');
+  await ask(tenant, 'PATCH', `/endpoints/${one.id}`, { enabled: false });
+  const id = await replay(tenant, { status: 'dead_lettered', types: ['order.dead'] });
+  const most = 2_147_483_647;
+  await service.context.apiPool.query('UPDATE replays SET skipped = $1 WHERE id = $2', [most, id]);
+  await queueAll();
+  await deliverAll(tenant);
+  await queueAll();
+  expect((await ask(tenant, 'GET', `/replays/${id}`)).body).toMatchObject({
+    state: 'completed',
+    matched: 1,
+    skipped: most,
+  });
+});
+
 test('a large replay never has much more than 500 deliveries in the lanes, and workers side by side queue each delivery once', async () => {
   const tenant = await makeTenant(service, 'large');
   const endpoint = await makeEndpoint(service, tenant);

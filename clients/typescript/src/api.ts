@@ -534,7 +534,7 @@ export type Replay = {
   matched: number;
   /** Of these, those that wait no longer for the replay: that had their attempt, or were retried, cancelled or expunged meanwhile, or set aside. Not those that were withdrawn when the replay was cancelled, and not those whose day was dropped before they were sent: at its end it is so much less than `matched`. */
   done: number;
-  /** Deliveries that were left out so far because their endpoint was disabled: enable it, and replay them again. They are not among `matched`. */
+  /** Deliveries that were left out so far because their endpoint was disabled: enable it, and replay them again. They are not among `matched`. At most 2,147,483,647 are counted. */
   skipped: number;
   /** What was asked for. */
   request: {
