@@ -4,7 +4,7 @@ import type { ItemResult } from './plan-group.ts';
 import { type Rejection, rulesOf } from './rejection.ts';
 import type { PendingEvent } from './seal-event.ts';
 import { storedAlready } from './stored-already.ts';
-import { rulesOfChecked } from './types-changed-since.ts';
+import { rulesOfChecked, typesChangedSince } from './types-changed-since.ts';
 import { TypesChanged } from './until-types-hold.ts';
 
 /** What becomes of events that were refused at first sight, by their indexes in the request. */
@@ -15,22 +15,40 @@ export interface Judged {
 
 export const NONE_REFUSED: Judged = { stored: new Map(), refused: new Map() };
 
+type JudgeDependencies = Pick<AcceptDependencies, 'types' | 'findStored' | 'withinDeadline'>;
+
 /**
  * Asks Postgres whether refused events are stored already, and whether the event types that refused the others still hold.
- * @param beside events that are refused with these, where any is: whether the types that they were checked by hold is asked too
+ * @param beside events that are refused with these, where any is: whether the types that they were checked by hold is asked too. Where some
+ * event is refused whatever Postgres says, they are refused without an answer to that
  * @throws Refusal 503 when the producer's time is over
  */
-export function judgeRefused(
+export async function judgeRefused(
   rejections: ReadonlyMap<number, Rejection>,
   beside: readonly PendingEvent[],
-  { types, findStored, withinDeadline }: Pick<AcceptDependencies, 'types' | 'findStored' | 'withinDeadline'>,
+  dependencies: JudgeDependencies,
 ): Promise<Judged | TypesChanged> {
-  const judge = async () => {
-    const stored = await storedAlready(rejections, findStored);
-    const refused = new Map([...rejections].filter(([place]) => !stored.has(place)));
-    if (refused.size === 0) return { stored, refused };
-    const checkedBy = rulesOf([...refused.values(), ...beside.map(rulesOfChecked)]);
-    return (await areCurrent(checkedBy, types)) ? { stored, refused } : new TypesChanged(checkedBy.keys());
-  };
-  return withinDeadline(judge());
+  const isCertain = [...rejections.values()].some(isInAnyCase);
+  const [judged, changed] = await Promise.all([
+    dependencies.withinDeadline(judge(rejections, isCertain ? [] : beside, dependencies)),
+    isCertain ? typesChangedSince(beside, dependencies) : null,
+  ]);
+  if (changed === null) return judged;
+  return judged instanceof TypesChanged ? new TypesChanged([...judged.tenants, ...changed.tenants]) : changed;
+}
+
+function isInAnyCase({ rules, claimant }: Rejection): boolean {
+  return rules === undefined && claimant === undefined;
+}
+
+async function judge(
+  rejections: ReadonlyMap<number, Rejection>,
+  beside: readonly PendingEvent[],
+  { types, findStored }: JudgeDependencies,
+): Promise<Judged | TypesChanged> {
+  const stored = await storedAlready(rejections, findStored);
+  const refused = new Map([...rejections].filter(([place]) => !stored.has(place)));
+  if (refused.size === 0) return { stored, refused };
+  const checkedBy = rulesOf([...refused.values(), ...beside.map(rulesOfChecked)]);
+  return (await areCurrent(checkedBy, types)) ? { stored, refused } : new TypesChanged(checkedBy.keys());
 }

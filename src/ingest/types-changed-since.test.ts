@@ -10,19 +10,23 @@ import type { PendingEvent } from './seal-event.ts';
 const caller: Caller = { kind: 'tenant', actor: 'key_1', tenant: { num: 1, id: 'acme' }, scopes: new Set() };
 const madeId = eventIdOf(newUuid(1_700_000_000_000));
 
+const unavailable = new Refusal(503, 'unavailable', 'late');
+
 interface Options {
   readonly isBatch?: boolean;
   /** What the commit says. */
   readonly result?: (unit: readonly PendingEvent[]) => UnitResult;
   /** Whether Postgres does not say in time which event types hold. */
   readonly isSlow?: boolean;
+  /** Whether Postgres cannot be asked at all. */
+  readonly isAway?: boolean;
   readonly isStale?: boolean;
 }
 
 /** Sends events to a process that believes, where it is stale, that no type has a schema. By now numbers of type `n` must be even. */
 async function send(
   events: readonly object[],
-  { isBatch = true, result, isSlow = false, isStale = true }: Options = {},
+  { isBatch = true, result, isSlow = false, isAway = false, isStale = true }: Options = {},
 ) {
   let version = isStale ? 0n : 1n;
   const asked: bigint[] = [];
@@ -33,8 +37,9 @@ async function send(
     };
   const dependencies = acceptDependencies(submit, {
     findGeneratedIds: async (ids) => new Set(ids.keys()),
+    // What asks nobody is done before the next turn of the event loop.
     withinDeadline: (work) =>
-      isSlow ? work.then(() => Promise.reject(new Refusal(503, 'unavailable', 'late'))) : work,
+      Promise.race([work, new Promise<never>((_, reject) => setImmediate(reject, unavailable))]),
     rules: {
       check: ({ type, data }) => {
         const isOdd = version === 1n && type === 'n' && Number(data) % 2 === 1;
@@ -43,6 +48,8 @@ async function send(
       },
       isCurrent: async (_, at) => {
         asked.push(at);
+        if (isAway) throw unavailable;
+        if (isSlow) await new Promise(() => {});
         return at === 1n;
       },
       forget: () => {
@@ -54,6 +61,7 @@ async function send(
   const told = await acceptEvents(raw, { isBatch, caller, idempotencyKey: undefined }, dependencies).catch(
     (error: unknown) => error,
   );
+  if (told === unavailable) return { told: 'unavailable', asked };
   return { told: told instanceof Refusal ? told.faults.map(({ path }) => path) : told, asked };
 }
 
@@ -92,3 +100,23 @@ test('where Postgres does not say in time which types hold, a conflict is told a
   const { told } = await send([misfit, misfit], { result: conflict([1]), isSlow: true });
   expect(told).toEqual(['1']);
 });
+
+test.each(['isSlow', 'isAway'])(
+  'where Postgres is no help (%s), a batch that is at fault in any case is told so',
+  async (how) => {
+    const bad = { type: 'a..b', data: 1 };
+    const { told, asked } = await send([{ type: 'a', data: 1 }, bad], { [how]: true });
+    expect(told).toEqual(['1.type']);
+    expect(asked).toEqual([0n]);
+    expect((await send([bad], { [how]: true })).told).toEqual(['0.type']);
+  },
+);
+
+test.each(['isSlow', 'isAway'])(
+  'where Postgres is no help (%s), nobody is told of a fault that hangs on types which may have changed',
+  async (how) => {
+    const more = { [how]: true, isStale: false };
+    expect((await send([misfit, { type: 'a', data: 1 }], more)).told).toBe('unavailable');
+    expect((await send([misfit, { type: 'a..b', data: 1 }], more)).told).toBe('unavailable');
+  },
+);
