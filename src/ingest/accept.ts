@@ -260,7 +260,9 @@ function judge(event: PendingEvent, { faults, rulesVersion, misfit }: TypeCheck)
   const refused = invalid('The event is not what the schema of its type says.', faults);
   // Only what the look for its keys needs: the body of a refused event is not kept in memory until then.
   const { tenant, keys, bodyHash } = event;
-  return { ...refused, rules: [tenant.num, rulesVersion], claimant: { tenant, keys, bodyHash } };
+  const former = event.formerHash?.();
+  const formerHash = former === undefined ? undefined : () => former;
+  return { ...refused, rules: [tenant.num, rulesVersion], claimant: { tenant, keys, bodyHash, formerHash } };
 }
 
 function tenantOf(

@@ -33,8 +33,12 @@ export function fateOf(event: Claimant, holders: ReadonlyMap<string, Holder>): I
   let first: Holder | undefined;
   for (const key of event.keys) {
     const holder = holders.get(key);
-    if (holder !== undefined && holder.bodyHash !== event.bodyHash) return 'conflict';
+    if (holder !== undefined && !isSameBody(event, holder)) return 'conflict';
     first ??= holder;
   }
   return first === undefined ? null : { ...first.result, status: 'duplicate' };
+}
+
+function isSameBody({ bodyHash, formerHash }: Claimant, holder: Holder): boolean {
+  return holder.bodyHash === bodyHash || holder.bodyHash === formerHash?.();
 }

@@ -83,3 +83,13 @@ test('the hash of a body without a version is what it has been', () => {
   const { bodyHash } = sealed('{"type":"a","data":{"x":1},"id":"i","subject":"s","metadata":{"source":"m"}}');
   expect(bodyHash).toBe('251f9f27-e09a-b2d5-eeb1-da04f3cd2409');
 });
+
+test('a body that was hashed in another way has that hash, too', () => {
+  const text = '{"type":"a","data":{"x":1},"id":"i","version":"1.0","subject":"s","metadata":{"source":"m"}}';
+  expect(sealed(text).formerHash?.()).toBe('32bc25ea-cdff-b80b-1bce-8f94284b871b');
+  const spaced = text.replaceAll(',', ' ,\n ').replaceAll(':', ' : ');
+  expect(sealed(spaced).formerHash?.()).toBe('32bc25ea-cdff-b80b-1bce-8f94284b871b');
+  for (const other of ['{"type":"a","data":1}', '{"type":"a","data":1,"version":"1.1"}'])
+    expect(sealed(other, 'k').formerHash).toBeUndefined();
+  expect(sealed('{"type":"a","data":1,"version":"1.0"}').formerHash).toBeUndefined();
+});

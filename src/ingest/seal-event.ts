@@ -1,5 +1,6 @@
 import type { TenantRef } from '../domain/caller.ts';
 import { eventIdOf } from '../domain/ids.ts';
+import { objectMembers } from '../domain/json-slices.ts';
 import { quoted } from '../domain/quoted.ts';
 import { mayHaveExactNumbers, parseExactly } from '../routing/exact-number.ts';
 import { dedupKey, digestUuid } from './dedup-key.ts';
@@ -20,6 +21,11 @@ export interface PendingEvent {
   readonly keys: readonly string[];
   readonly bodyHash: string;
   /**
+   * Makes `bodyHash` as earlier versions made it; undefined where they made the same. An event with either is the same one. Made only where an
+   * event with the key has another hash: that is rare, and it costs as much as the first.
+   */
+  readonly formerHash?: (() => string) | undefined;
+  /**
    * Only messages of sources have it: each stands for itself in its unit. Where the message has a lasting place in its source, `key` is that
    * place (`sourceKey`), which it claims, too.
    */
@@ -35,7 +41,7 @@ export interface PendingEvent {
 }
 
 /** What must be known of an event to tell whether it is stored already. */
-export type Claimant = Pick<PendingEvent, 'tenant' | 'keys' | 'bodyHash' | 'source'>;
+export type Claimant = Pick<PendingEvent, 'tenant' | 'keys' | 'bodyHash' | 'formerHash' | 'source'>;
 
 /**
  * Writes the event as it is stored and delivered: minified, keys in the contract's order, values as the producer wrote them.
@@ -68,6 +74,7 @@ export function sealEvent(
     body,
     keys,
     bodyHash: keys.length === 0 ? '' : digestUuid(comparedText(event)),
+    formerHash: keys.length === 0 || !hadFormerText(event) ? undefined : () => digestUuid(formerText(input, body)),
     rulesVersion: undefined,
     matched: undefined,
     content: () => contentOf(body, headOf(input, publicId, timestamp, tenant.id), value),
@@ -141,16 +148,27 @@ function contentOf(body: Buffer, head: object, { data, metadata }: ReadEvent['va
  * out. Those count as absent, so that hashes of events without them stay what they were.
  */
 function comparedText({ input, dataText, metadataText, comparedMetadataText }: ReadEvent): string {
-  const { id, type, version, timestamp, correlation_id, subject } = input;
-  const told = version === DEFAULT_VERSION ? undefined : version;
-  return JSON.stringify([
-    id,
-    type,
-    told,
-    timestamp,
-    correlation_id,
-    subject,
-    dataText,
-    comparedMetadataText ?? metadataText,
-  ]);
+  const told = input.version === DEFAULT_VERSION ? undefined : input.version;
+  return hashedText(input, told, dataText, comparedMetadataText ?? metadataText);
+}
+
+/** Whether earlier versions compared the event by another text: what was spelled out was not the same to them as what was left out. */
+function hadFormerText({ input, metadataText, comparedMetadataText }: ReadEvent): boolean {
+  return input.version === DEFAULT_VERSION || (comparedMetadataText ?? metadataText) !== metadataText;
+}
+
+/** @param body the event as it is stored: its data and metadata are those of the request, which are not kept for this */
+function formerText(input: EventInput, body: Buffer): string {
+  const members = objectMembers(body.toString());
+  const textOf = (name: string) => members.find((member) => member.name === name)?.text ?? null;
+  return hashedText(input, input.version, textOf('data'), textOf('metadata'));
+}
+
+function hashedText(
+  { id, type, timestamp, correlation_id, subject }: EventInput,
+  version: string | undefined,
+  dataText: string | null,
+  metadataText: string | null,
+): string {
+  return JSON.stringify([id, type, version, timestamp, correlation_id, subject, dataText, metadataText]);
 }

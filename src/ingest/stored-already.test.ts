@@ -16,12 +16,15 @@ const SOURCE_KEY = '00000000-0000-0000-0000-00000000000a';
 interface Given {
   readonly id?: string;
   readonly data: unknown;
+  readonly version?: string;
   readonly sourceKey?: string;
 }
 
 interface Options {
   readonly as?: 'batch' | 'source';
   readonly before?: readonly Given[];
+  /** Whether an earlier version stored what came before, where that hashed it in another way. */
+  readonly isOld?: boolean;
   /** What is said in turn, once rules are strict, in place of storing what comes. */
   readonly answers?: readonly UnitResult[];
   /** Ids that Posthorn gave to events. */
@@ -34,7 +37,15 @@ interface Options {
 
 /** Sends what came `before` while nothing is refused, then what is given, by rules that take even numbers. */
 async function sendAgain(given: readonly Given[], options: Options = {}) {
-  const { as = 'batch', before = given, answers = [], made = [], versions = [1n], isSlow = false } = options;
+  const {
+    as = 'batch',
+    before = given,
+    answers = [],
+    made = [],
+    versions = [1n],
+    isSlow = false,
+    isOld = false,
+  } = options;
   const claims = new Map<string, ClaimedBy>();
   const asked: (readonly AskedKey[])[] = [];
   const committed: unknown[] = [];
@@ -46,7 +57,12 @@ async function sendAgain(given: readonly Given[], options: Options = {}) {
     if (other !== undefined) return other;
     for (const event of unit) {
       for (const { key, bodyHash } of claimsOf(event))
-        claims.set(key, { eventUuid: event.uuid, externalId: event.externalId, bodyHash, deliveries: 3 });
+        claims.set(key, {
+          eventUuid: event.uuid,
+          externalId: event.externalId,
+          bodyHash: (isOld ? event.formerHash?.() : undefined) ?? bodyHash,
+          deliveries: 3,
+        });
       if (isStrict) committed.push(event.externalId);
     }
     const items = unit.map(({ publicId }) => ({ id: publicId, status: 'accepted' as const, deliveries: 3 }));
@@ -100,6 +116,14 @@ test('what is stored already is a duplicate when it comes again, though its sche
   expect(told).toEqual([duplicate('odd'), duplicate('odder')]);
   expect(committed).toEqual([]);
   expect(asked).toEqual([Array(2).fill({ key: expect.any(String), tenantNum: 1 })]);
+});
+
+test('what an earlier version stored under another hash is a duplicate, with other data it is refused', async () => {
+  const told = { ...odd, version: '1.0' };
+  expect((await sendAgain([told], { isOld: true })).told).toEqual([duplicate('odd')]);
+  expect((await sendAgain([{ ...told, data: 3 }], { before: [told], isOld: true })).told).toMatchObject([
+    { path: '0.data' },
+  ]);
 });
 
 test('beside new events each keeps its place', async () => {

@@ -1,6 +1,7 @@
 import { CloudEvent, HTTP } from 'cloudevents';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { specBatch, specExamples } from '../../src/cloudevents/fixtures/spec-examples.ts';
+import { parseEventId } from '../../src/domain/ids.ts';
 import { call } from '../support/api.ts';
 import { startTestService, type TestService } from '../support/test-service.ts';
 import { OPERATOR_KEY } from '../support/test-settings.ts';
@@ -21,6 +22,7 @@ beforeAll(async () => {
 afterAll(() => service.stop());
 
 const STRUCTURED = { 'content-type': 'application/cloudevents+json' };
+const JSON_TYPE = { 'content-type': 'application/json' };
 const BATCH = { 'content-type': 'application/cloudevents-batch+json; charset=UTF-8' };
 const least = { specversion: '1.0', source: '/s', type: 'ce.test' };
 
@@ -127,6 +129,33 @@ test('an event without datacontenttype is the same as one of application/json, i
     'datacontenttype',
   );
 });
+
+test.each([
+  {
+    what: 'a CloudEvent without datacontenttype',
+    hash: 'c6573638-8bd1-6b11-f5d8-8b3b97daee03',
+    send: (more = {}) => post({ ...least, id: 'before', data: { a: 1 }, ...more }, STRUCTURED),
+  },
+  {
+    what: 'an event with a version of 1.0',
+    hash: 'ca0db7ac-30d9-83de-9dc0-b7f30574c44d',
+    send: (more = {}) =>
+      post({ type: 'a', data: { a: 1 }, version: '1.0', ...more }, { ...JSON_TYPE, 'idempotency-key': 'before' }),
+  },
+])(
+  '$what that an earlier version stored is known again, though it was hashed in another way',
+  async ({ hash, send }) => {
+    const { body } = await send();
+    expect(body.status).toBe('accepted');
+    const { rowCount } = await service.context.apiPool.query(
+      'UPDATE idempotency_keys SET body_hash = $1 WHERE event_id = $2 AND body_hash <> $1',
+      [hash, parseEventId(body.id)],
+    );
+    expect(rowCount).toBe(1);
+    expect(await send()).toMatchObject({ status: 202, body: { id: body.id, status: 'duplicate' } });
+    expect(await send({ data: { a: 2 } })).toMatchObject({ status: 409 });
+  },
+);
 
 test('source and id together are the event: the same pair is a duplicate, with other data a conflict, in every mode', async () => {
   const event = { ...least, id: 'once', data: { a: 1 } };
