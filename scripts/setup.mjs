@@ -5,15 +5,17 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { modules, nodeBinary, root, SetupError, say } from './setup/clone.mjs';
+import { forgetLeftOut, noteLeftOut, packagesLeftOut } from './setup/left-out-packages.mjs';
 import { makeWay } from './setup/make-way.mjs';
 import { readJson, readText, realPath } from './setup/read-if-there.mjs';
 import { execute, npm, runs, Stopped } from './setup/run-program.mjs';
 import { lock } from './setup/setup-lock.mjs';
-import { missingPackages } from './setup/wanted-packages.mjs';
+import { isNeeded, missingPackages } from './setup/wanted-packages.mjs';
 
 const OLDEST_NODE = 20;
 const WANTED_NODE = 26;
 
+const packageLock = join(root, 'package-lock.json');
 const schema = join(root, 'prisma', 'schema.prisma');
 const generated = join(root, 'src', 'store', 'generated');
 const stamp = join(generated, '.made-from');
@@ -58,16 +60,22 @@ function packagesMatchLock() {
   return packagesToInstall().length === 0;
 }
 
-/** Their paths in the clone; `node_modules` where nothing is known of what is in there. */
+/** Their paths in the clone; `node_modules` where nothing is known of what is in there. Not again what a start does without, and npm ci left out before. */
 function packagesToInstall() {
-  const wanted = readJson(join(root, 'package-lock.json'))?.packages;
+  const lock = readText(packageLock);
+  const wanted = readJson(packageLock)?.packages;
   const installed = readJson(join(modules, '.package-lock.json'))?.packages;
-  return wanted && installed ? missingPackages(wanted, installed) : ['node_modules'];
+  if (!wanted || !installed) return ['node_modules'];
+  const missing = missingPackages(wanted, installed);
+  if (missing.length === 0) return [];
+  const leftOut = packagesLeftOut(lock);
+  return missing.filter((path) => isNeeded(path, wanted) || !leftOut.includes(path));
 }
 
 async function installPackages(held) {
   await makeWay();
   say('installing packages (npm ci); the first time this takes half a minute or so');
+  forgetLeftOut();
   // NODE_ENV=production would leave out Node 26 and Prisma's generator, which are what this is for.
   // Nor may omit=optional of the user's npm leave out the embedded Postgres.
   if (!(await npm(held, 'ci', '--include=dev', '--include=optional', '--include=peer', '--no-audit', '--no-fund'))) {
@@ -75,13 +83,30 @@ async function installPackages(held) {
       'npm ci failed; what it said is above. It needs a connection to the package registry, and nothing else that changes node_modules meanwhile.',
     );
   }
-  const missing = packagesToInstall();
+  acceptLeftOut(packagesToInstall());
+}
+
+/** npm passes over optional packages in silence: those that it cannot fetch, and those that it takes for another machine's, as npm 9.6 does all that are for one C library. */
+function acceptLeftOut(missing) {
   if (missing.length === 0) return;
-  const more = missing.length > 5 ? ` and ${missing.length - 5} more` : '';
-  throw new SetupError(
-    `npm ci did not install what this machine needs: ${missing.slice(0, 5).join(', ')}${more}. ` +
-      'It says nothing of optional packages that it cannot fetch: see that the package registry has them and that the connection to it holds, then do this again.',
+  const wanted = readJson(packageLock)?.packages ?? {};
+  const needed = missing.filter((path) => isNeeded(path, wanted));
+  if (needed.length > 0) {
+    throw new SetupError(
+      `npm ci did not install what this machine needs: ${listed(needed)}. ` +
+        'It says nothing of optional packages that it cannot fetch: see that the package registry has them and that the connection to it holds, then do this again.',
+    );
+  }
+  noteLeftOut(readText(packageLock), missing);
+  say(
+    `npm ci left out ${listed(missing)}. A start does without; a tool for development or a test may not. ` +
+      'Where the package registry or the connection to it was at fault, do `npm ci` again; an old npm leaves out what a later one installs.',
   );
+}
+
+function listed(paths) {
+  const more = paths.length > 5 ? ` and ${paths.length - 5} more` : '';
+  return `${paths.slice(0, 5).join(', ')}${more}`;
 }
 
 /** The npm package `node` puts Node 26 first on the PATH of npm scripts; a stock Node that is new enough will do as well. */

@@ -9,7 +9,7 @@ if (!hasTerminal) process.on('SIGHUP', () => {});
 /** The SIGHUP that we let pass goes to our whole process group and would end npm: it gets one of its own. On Windows that would open a window. */
 const ownGroup = !hasTerminal && process.platform !== 'win32';
 
-/** Settings of the user's npm by which nothing would be installed, or not where we look for it. */
+/** Settings of the user's npm by which nothing would be installed, not all, or not where we look for it. */
 const OWN_SETTINGS = [
   '--loglevel=error',
   '--bin-links',
@@ -18,6 +18,8 @@ const OWN_SETTINGS = [
   '--no-global',
   '--location=project',
   '--install-strategy=hoisted',
+  // It would leave out what only peers ask for.
+  '--no-legacy-peer-deps',
 ];
 
 /** Somebody ended the set-up. */

