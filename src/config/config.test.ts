@@ -115,6 +115,33 @@ test('the values of secrets are not in what is printed', () => {
   expect(problems.join()).not.toContain(secret);
 });
 
+test.each([
+  'postgres://u:42/hunter2@h:1/d',
+  'postgres://u:hunter2/42@h/d',
+  'postgres://u:42/hunter2@h:1',
+  'postgres://u/hunter2:pw@h/d',
+  'postgres://u:42?hunter2@h/d',
+  'postgres://u:42#hunter2@h/d',
+  'postgres://u:hunter2#42@h/d',
+])('a URL whose user or password would have to be percent-encoded is refused, and not shown: %s', (text) => {
+  const [problem, ...more] = problemsOf({ DATABASE_URL: text, OPERATOR_KEY, MASTER_KEY });
+  expect(problem).toContain('user or password has characters that must be percent-encoded');
+  expect([problem, ...more].join()).not.toContain('hunter2');
+});
+
+test.each([
+  'postgres://u:p%2Fw@h:1/d',
+  'postgres://u:p@w@h/d',
+  'postgres://u@h/my@d',
+  'postgres://u@h/a:b',
+  'postgres://h/my@d',
+  'postgres://h/d?user=u@tenant&password=p@w/x',
+  'postgres:///my@d/x?host=/run/postgresql&user=u',
+  'postgres://u:p@%2Frun%2Fpostgresql/d?sslmode=disable',
+])('a URL is taken whatever its database and its parameters are called: %s', (text) => {
+  expect(problemsOf({ DATABASE_URL: text, OPERATOR_KEY, MASTER_KEY })).toEqual([]);
+});
+
 test.each<[string, string[], string[]]>([
   ['PORT', ['0', '65535'], ['65536', '-1', '1.5', '1e3', ' 1', '0x10']],
   ['ROLES', ['api,worker', ' worker , api ', 'api,worker,'], ['x', ',', 'api;worker']],

@@ -1,5 +1,6 @@
 /** Forms that values of variables have: each reads a text, and its error and its description say what is allowed. */
 import { z } from 'zod';
+import { endsLoginEarly } from './postgres-url.ts';
 import { readRedisAddress } from './redis-address.ts';
 
 export const integer = (least: number, most: number, unit?: string) =>
@@ -47,6 +48,13 @@ export const url = (protocols: readonly string[]) => {
     })
     .describe(form);
 };
+
+/** The URL itself stays out of the error: it has a password. */
+export const postgresUrl = url(['postgres:', 'postgresql:'])
+  .refine((text) => !endsLoginEarly(text), {
+    message: 'user or password has characters that must be percent-encoded (/ is %2F, ? is %3F, # is %23, @ is %40)',
+  })
+  .describe('a URL that starts with postgres:// or postgresql://, with user and password percent-encoded');
 
 const REDIS =
   'a URL that starts with redis:// or rediss://, or with redis+sentinel://, rediss+sentinel://, redis+cluster:// or rediss+cluster:// and hosts';

@@ -8,6 +8,7 @@ import {
   list,
   masterKeys,
   path,
+  postgresUrl,
   rate,
   redisUrl,
   roles,
@@ -41,7 +42,7 @@ const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'
 
 export const variables = {
   DATABASE_URL: variable<string | undefined>(
-    url(['postgres:', 'postgresql:']),
+    postgresUrl,
     undefined,
     'Postgres 14 or later. Without it, an embedded Postgres starts under `DATA_DIR`.',
     { fallbackText: 'embedded Postgres', secret: true },

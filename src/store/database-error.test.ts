@@ -44,6 +44,13 @@ test('a database that may not be used is not mended by what its schema allows', 
   expect(told).not.toContain('ON SCHEMA');
 });
 
+test('no end of a password that was not percent-encoded is told as the name of the database', () => {
+  const url = 'postgres://posthorn:42/hunter2@db.example:5433/webhooks';
+  const { message: told } = explainDatabase(url, errorOf('ENOTFOUND', 'getaddrinfo ENOTFOUND posthorn')) as Error;
+  expect(told).toMatch(/^Cannot use the Postgres of DATABASE_URL: getaddrinfo/);
+  expect(told).not.toContain('hunter2');
+});
+
 test('what is not known stays as it is', () => {
   const error = errorOf('XX000', 'internal error');
   expect(explainDatabase(URL, error)).toBe(error);

@@ -1,8 +1,12 @@
+import { knownPlace } from './postgres-host.ts';
+
 /** Postgres cannot be used as DATABASE_URL says; `message` says where, why, and what to do. */
 export class DatabaseError extends Error {
   constructor(databaseUrl: string, cause: { readonly message: string; readonly code: string }, hint: string) {
     const said = cause.message === '' ? cause.code : cause.message;
-    super(`Cannot use the Postgres at ${placeOf(databaseUrl)} (DATABASE_URL): ${said}. ${hint}`, { cause });
+    const place = knownPlace(databaseUrl);
+    const which = place === null ? 'of DATABASE_URL' : `at ${place} (DATABASE_URL)`;
+    super(`Cannot use the Postgres ${which}: ${said}. ${hint}`, { cause });
     this.name = 'DatabaseError';
   }
 }
@@ -78,10 +82,4 @@ function hintFor(code: string, message: string): string | undefined {
   if (code === '42501' && DATABASE_DENIED.test(message)) return MAY_USE;
   if (code === '42501' && NOT_OWNER.test(message)) return OWNS;
   return HINTS[code];
-}
-
-/** Without user and password. */
-function placeOf(databaseUrl: string): string {
-  const { host, pathname } = new URL(databaseUrl);
-  return `${host}${pathname}`;
 }

@@ -6,14 +6,24 @@ export interface PostgresHost {
   readonly port: number;
 }
 
-/** Which database that is, for people: `host:port/name`, without user and password. */
+/** Which database that is, for people: as `knownPlace` says, or that `DATABASE_URL` does. */
 export function databasePlace(databaseUrl: string): string {
+  return knownPlace(databaseUrl) ?? 'the one of DATABASE_URL';
+}
+
+/**
+ * `host:port/name`, without user and password, and with what could play tricks on a terminal percent-encoded. Null if pg does not understand the URL, or takes
+ * for the name what may be the end of a password: one with a `/` that was not percent-encoded.
+ */
+export function knownPlace(databaseUrl: string): string | null {
   try {
-    const { host, port, database } = new pg.Client({ connectionString: databaseUrl });
+    const { host, port, database = '' } = new pg.Client({ connectionString: databaseUrl });
+    if (/[@:]/.test(database)) return null;
     // A path may have colons, too, and no other name.
-    return `${/^[^/]*:/.test(host) ? `[${host}]` : host}:${port}/${database}`;
+    const place = `${/^[^/]*:/.test(host) ? `[${host}]` : host}:${port}/${database}`;
+    return place.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, encodeURIComponent);
   } catch {
-    return 'the one of DATABASE_URL';
+    return null;
   }
 }
 
