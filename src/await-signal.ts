@@ -11,7 +11,7 @@ export interface Stopping {
 /**
  * A terminal signals the whole process group, and npm passes the signal on: the second of a pair must not cut the stop short.
  * SIGHUP says that the terminal is gone, and ends us as SIGTERM does. Under nohup it must not, and Node has forgotten by now that it was ignored; but nohup
- * leaves the process no terminal, and without one nobody hangs up.
+ * leaves the process no terminal, and without one nobody hangs up. Until this is called main.js sees to that.
  */
 export function awaitSignal(): Stopping {
   const stop = new AbortController();

@@ -2,7 +2,12 @@
 // of that is kept, Node would load a parser and keep it, some 12 MB, for as long as the process lives.
 import { enableCompileCache, flushCompileCache } from 'node:module';
 import { join } from 'node:path';
+import { isatty } from 'node:tty';
 import { setFlagsFromString } from 'node:v8';
+
+// Under nohup a closed terminal must not end us while we start either: what awaits signals (await-signal.ts), and decides likewise, is loaded later, and Node has
+// forgotten that SIGHUP was ignored. With a terminal SIGHUP ends us at once until then.
+if (![0, 1, 2].some((fd) => isatty(fd))) process.on('SIGHUP', () => {});
 
 // By default V8 lets the old part of its heap grow to several times what lives in it before it collects it. Half as much again costs one to two per cent
 // of the process's time at load rather than none, and takes 40 to 70 MB less than twice as much.

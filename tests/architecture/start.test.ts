@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 
 const ROOT = join(import.meta.dirname, '../..');
 
@@ -30,6 +30,34 @@ test('a start whose files were all kept from an earlier one takes out no types',
   expect(status).toBe(0);
   expect(stdout).toContain('npm start');
   expect(stderr).toBe('false\n');
+});
+
+/** Closes the terminal, if the process has one, when it begins to load what is ours. */
+const HANG_UP_AT_THE_FIRST_IMPORT = `data:text/javascript,${encodeURIComponent(`
+  import { registerHooks } from 'node:module';
+  registerHooks({
+    resolve(specifier, context, next) {
+      if (specifier === './start.ts') process.kill(process.pid, 'SIGHUP');
+      return next(specifier, context);
+    },
+  });`)}`;
+
+/** @param stdin what the process has for its standard input, beside pipes */
+function startAndHangUp(stdin: 'ignore' | number) {
+  const args = ['--import', HANG_UP_AT_THE_FIRST_IMPORT, 'src/main.js', '--help'];
+  return spawnSync(process.execPath, args, { cwd: ROOT, encoding: 'utf8', stdio: [stdin, 'pipe', 'pipe'] });
+}
+
+test('a process without a terminal, as under nohup, goes on when one is closed while it starts', () => {
+  const { status, signal, stdout } = startAndHangUp('ignore');
+  expect({ status, signal }).toEqual({ status: 0, signal: null });
+  expect(stdout).toContain('npm start');
+});
+
+test('a process whose terminal is closed while it starts ends', { skip: process.platform !== 'linux' }, () => {
+  const terminal = openSync('/dev/ptmx', 'r+');
+  onTestFinished(() => closeSync(terminal));
+  expect(startAndHangUp(terminal).signal).toBe('SIGHUP');
 });
 
 /** Loads the service with all its roles, as a process does at its start, and says which packages came with it. */
