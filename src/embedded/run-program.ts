@@ -17,7 +17,12 @@ export function runProgram(
   options: { account?: Account; signal?: AbortSignal | undefined } = {},
 ): Promise<Finished> {
   return new Promise((resolve) => {
-    const child = spawn(file, args, { ...spawnAs(options.account ?? null), stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(file, args, {
+      ...spawnAs(options.account ?? null),
+      // A session of its own: what a terminal tells the whole process group does not end it where it does not end us, as under nohup. On Windows that would open a window.
+      detached: process.platform !== 'win32',
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     let output = '';
     const abort = () => child.kill('SIGKILL');
     if (options.signal?.aborted) abort();

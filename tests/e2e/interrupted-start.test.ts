@@ -112,6 +112,30 @@ test('a process that is told to stop while its first database is made stops at o
   expect((await readdir(dataDir)).filter((name) => /^postgres($|\.unfinished)/.test(name))).toEqual([]);
 });
 
+test('a process without a terminal, as under nohup, makes its first database all the same when one is closed meanwhile', async () => {
+  const child = spawn(process.execPath, startArguments(), {
+    cwd: ROOT,
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, DATA_DIR: dataDir, PORT: '0', DEMO: 'false' },
+    stdio: ['ignore', 'pipe', 'ignore'],
+    // A process group of its own, which a closed terminal signals.
+    detached: true,
+  });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  const ended = once(child, 'close');
+  const output = text(child.stdout);
+  const isBeingMade = async () => {
+    const folder = (await readdir(dataDir)).find((name) => /^postgres\.unfinished-[0-9a-f]+$/.test(name));
+    return folder !== undefined && (await readdir(join(dataDir, folder))).length > 0;
+  };
+  while (child.exitCode === null && !(await isBeingMade())) await delay(5);
+  process.kill(-child.pid!, 'SIGHUP');
+  while (child.exitCode === null && (await readPostmasterFile(join(dataDir, 'postgres')))?.ready !== true)
+    await delay(10);
+  child.kill('SIGTERM');
+  expect(await ended).toEqual([0, null]);
+  expect(await output).not.toContain('Cannot make');
+});
+
 test('a process that is told to stop while the demo waits for its delivery does not wait for it', async () => {
   // Takes what is to be delivered, and answers nothing.
   const sockets: Socket[] = [];
