@@ -86,7 +86,7 @@ async function installPackages(held) {
   acceptLeftOut(packagesToInstall());
 }
 
-/** npm passes over optional packages in silence: those that it cannot fetch, and those that it takes for another machine's, as npm 9.6 does all that are for one C library. */
+/** npm passes over optional packages in silence: those that it cannot fetch, and those that it takes for another machine's. */
 function acceptLeftOut(missing) {
   if (missing.length === 0) return;
   const wanted = readJson(packageLock)?.packages ?? {};

@@ -1,4 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
+import { join } from 'node:path';
 import { isatty } from 'node:tty';
 import { root, SetupError } from './clone.mjs';
 
@@ -22,6 +23,8 @@ const OWN_SETTINGS = [
   '--no-legacy-peer-deps',
 ];
 
+const tellGlibc = join(root, 'scripts', 'setup', 'tell-glibc.cjs');
+
 /** Somebody ended the set-up. */
 export class Stopped extends Error {
   constructor(signal) {
@@ -37,7 +40,9 @@ export class Stopped extends Error {
 export async function npm(held, ...args) {
   const cli = process.env.npm_execpath;
   const ours = cli && /npm-cli\.js$/.test(cli);
-  const [file, first] = ours ? [process.env.npm_node_execpath ?? process.execPath, [cli]] : ['npm', []];
+  const [file, first] = ours
+    ? [process.env.npm_node_execpath ?? process.execPath, ['--require', tellGlibc, cli]]
+    : ['npm', []];
   const { status, error } = await execute(held, file, [...first, ...args, ...OWN_SETTINGS], {
     cwd: root,
     stdio: 'inherit',

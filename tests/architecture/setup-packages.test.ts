@@ -100,6 +100,7 @@ test('a start on another Postgres does without the embedded one, and one that is
 });
 
 const { libcOf, missingPackages } = await import(join(SCRIPTS, 'setup/wanted-packages.mjs'));
+const { header } = process.report.getReport() as { header: { glibcVersionRuntime?: string } };
 const [major, minor] = process.versions.node.split('.').map(Number) as [number, number];
 
 test.each<[string, boolean, object]>([
@@ -125,7 +126,6 @@ test.each<[string, boolean, object]>([
 test('of a package for either C library the one for ours is missing', () => {
   const either = (libc: string) => ({ version: '1', optional: true, os: [os], cpu: [cpu], libc: [libc] });
   const { packages } = lockOf({ 'node_modules/for-glibc': either('glibc'), 'node_modules/for-musl': either('musl') });
-  const { header } = process.report.getReport() as { header: { glibcVersionRuntime?: string } };
   const own = header.glibcVersionRuntime ? 'glibc' : 'musl';
   expect(missingPackages(packages, {})).toEqual(os === 'linux' ? [`node_modules/for-${own}`] : []);
 });
@@ -203,6 +203,18 @@ test('npm finds all the same to install, whatever whoever installs has set that 
   expect(
     await added({ npm_config_legacy_peer_deps: 'true', npm_config_omit: 'dev optional peer', NODE_ENV: 'production' }),
   ).toBe(all);
+});
+
+test('an npm that asks Node for glibc by a wrong name, as 9.6.4 does, is told: it would leave out what tests need', {
+  skip: header.glibcVersionRuntime === undefined,
+}, async () => {
+  const { root, setUp } = makeClone();
+  writeFileSync(
+    join(root, 'scripts/npm-cli.js'),
+    `${NPM}; fs.writeFileSync('glibc', String(process.report.getReport().header.glibcRuntimeVersion));`,
+  );
+  await setUp();
+  expect(readFileSync(join(root, 'glibc'), 'utf8')).toBe(header.glibcVersionRuntime);
 });
 
 test('`npm run setup` runs on the Node of npm: the first on the PATH of an npm script may be one that it has to replace', async () => {
