@@ -79,9 +79,13 @@ async function installPackages(held) {
   // NODE_ENV=production would leave out Node 26 and Prisma's generator, which are what this is for.
   // Nor may omit=optional of the user's npm leave out the embedded Postgres.
   const settings = ['--include=dev', '--include=optional', '--include=peer', '--no-audit', '--no-fund'];
-  // All that is needed of what scripts do is Node 26, which has a step of its own.
-  if (scriptsRefuseNode(readJson(packageLock)?.packages ?? {})) settings.push('--ignore-scripts');
-  if (!(await npm(held, 'ci', ...settings))) {
+  const preloads = ['tell-glibc.cjs'];
+  if (scriptsRefuseNode(readJson(packageLock)?.packages ?? {})) {
+    // All that is needed of what scripts do is Node 26, which has a step of its own.
+    settings.push('--ignore-scripts');
+    preloads.push('as-node-26.cjs');
+  }
+  if (!(await npm(held, ['ci', ...settings], preloads))) {
     throw new SetupError(
       'npm ci failed; what it said is above. It needs a connection to the package registry, and nothing else that changes node_modules meanwhile.',
     );
@@ -123,7 +127,7 @@ async function installNode(held) {
   say(`installing Node ${WANTED_NODE}`);
   // One that does not run would be the `node` of the install script.
   rmSync(nodeBinary, { force: true });
-  if ((await npm(held, 'rebuild', 'node', '--ignore-scripts=false')) && runs(nodeBinary)) return;
+  if ((await npm(held, ['rebuild', 'node', '--ignore-scripts=false'])) && runs(nodeBinary)) return;
   rmSync(nodeBinary, { force: true });
   if (hasNode()) return;
   throw new SetupError(

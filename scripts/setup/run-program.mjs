@@ -23,8 +23,6 @@ const OWN_SETTINGS = [
   '--no-legacy-peer-deps',
 ];
 
-const tellGlibc = join(root, 'scripts', 'setup', 'tell-glibc.cjs');
-
 /** Somebody ended the set-up. */
 export class Stopped extends Error {
   constructor(signal) {
@@ -36,12 +34,16 @@ export class Stopped extends Error {
 /**
  * Runs the npm that runs us, if one does, in the clone, whatever the user has set there. Its output goes to the terminal.
  * @param held the lock (setup-lock.mjs)
+ * @param preloads names of files beside this one that are loaded before the npm that runs us, and not before another
  */
-export async function npm(held, ...args) {
+export async function npm(held, args, preloads = []) {
   const cli = process.env.npm_execpath;
   const ours = cli && /npm-cli\.js$/.test(cli);
   const [file, first] = ours
-    ? [process.env.npm_node_execpath ?? process.execPath, ['--require', tellGlibc, cli]]
+    ? [
+        process.env.npm_node_execpath ?? process.execPath,
+        [...preloads.flatMap((name) => ['--require', join(root, 'scripts', 'setup', name)]), cli],
+      ]
     : ['npm', []];
   const { status, error } = await execute(held, file, [...first, ...args, ...OWN_SETTINGS], {
     cwd: root,
