@@ -107,7 +107,7 @@ function acceptLeftOut(missing) {
   noteLeftOut(readText(packageLock), missing);
   say(
     `npm ci left out ${listed(missing)}. A start does without; a tool for development or a test may not. ` +
-      'Where the package registry or the connection to it was at fault, do `npm ci` again; an old npm leaves out what a later one installs.',
+      'Where the package registry or the connection to it was at fault, delete node_modules and do this again; an old npm leaves out what a later one installs.',
   );
 }
 

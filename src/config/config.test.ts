@@ -123,6 +123,7 @@ test.each([
   'postgres://u:42?hunter2@h/d',
   'postgres://u:42#hunter2@h/d',
   'postgres://u:hunter2#42@h/d',
+  'postgres://u:x@y/hunter2@h/d',
 ])('a URL whose user or password would have to be percent-encoded is refused, and not shown: %s', (text) => {
   const [problem, ...more] = problemsOf({ DATABASE_URL: text, OPERATOR_KEY, MASTER_KEY });
   expect(problem).toContain('user or password has characters that must be percent-encoded');
@@ -136,6 +137,7 @@ test.each([
   'postgres://u@h/a:b',
   'postgres://h/my@d',
   'postgres://h/d?user=u@tenant&password=p@w/x',
+  'postgres://h/d?user=u&password=a?b@c',
   'postgres:///my@d/x?host=/run/postgresql&user=u',
   'postgres://u:p@%2Frun%2Fpostgresql/d?sslmode=disable',
 ])('a URL is taken whatever its database and its parameters are called: %s', (text) => {

@@ -54,14 +54,15 @@ export function addressOf(databaseUrl: string, settings = ''): PostgresAddress {
 }
 
 /**
- * Whether user or password have a `/`, `?` or `#` that was not percent-encoded, and end there: then what should be their end, up to the `@`, stands where no URL
- * that means what it says has an `@`. With a user a database may be called so.
+ * Whether user or password have a `/`, `?` or `#` that was not percent-encoded, and end there: then what should be their end, up to the `@`,
+ * stands where no URL that means what it says has an `@`. With a user a database may be called so.
  */
 export function endsLoginEarly(databaseUrl: string): boolean {
   const parts = /^[^:]*:\/\/([^/?#]*)([^?#]*)(\?[^#]*)?(#.*)?$/s.exec(databaseUrl);
   if (parts === null) return false;
   const [, authority = '', path = '', query = '', fragment = ''] = parts;
-  const hasUser = authority === '' || authority.includes('@') || /[?&]user=/.test(query);
+  // A password may have had an `@` before its `/`. Without a host, or with a user in the query, the path is the database's name alone.
+  const mayBeInPath = authority.includes('@') || (authority !== '' && !/[?&]user=/.test(query));
   const inPath = URL.canParse(databaseUrl) ? /@.*[/:]/s : /@/;
-  return (!hasUser && inPath.test(path)) || /[?&][^=&]*@/.test(query) || fragment.includes('@');
+  return (mayBeInPath && inPath.test(path)) || /(?:^\?|&)[^=&]*@/.test(query) || fragment.includes('@');
 }

@@ -19,7 +19,8 @@ export function runProgram(
   return new Promise((resolve) => {
     const child = spawn(file, args, {
       ...spawnAs(options.account ?? null),
-      // A session of its own: what a terminal tells the whole process group does not end it where it does not end us, as under nohup. On Windows that would open a window.
+      // A session of its own: what a terminal tells the whole process group does not end it where it does not end us, as under nohup. On
+      // Windows that would open a window.
       detached: process.platform !== 'win32',
       stdio: ['ignore', 'pipe', 'pipe'],
     });

@@ -123,6 +123,14 @@ test.each<[string, boolean, object]>([
   expect(missingPackages(packages, {})).toEqual(isMissing ? ['node_modules/one'] : []);
 });
 
+test('an optional package that is for Node 26 is missing where npm is told that it runs on that', () => {
+  // Not for the Node of this test.
+  const optional = { version: '1', optional: true, engines: { node: '>=26.0.0 <26.1.0' } };
+  const refusing = { version: '1', hasInstallScript: true, engines: { node: '>=99.0.0' } };
+  const { packages } = lockOf({ 'node_modules/one': optional, 'node_modules/scripted': refusing });
+  expect(missingPackages(packages, { 'node_modules/scripted': refusing })).toEqual(['node_modules/one']);
+});
+
 test('of a package for either C library the one for ours is missing', () => {
   const either = (libc: string) => ({ version: '1', optional: true, os: [os], cpu: [cpu], libc: [libc] });
   const { packages } = lockOf({ 'node_modules/for-glibc': either('glibc'), 'node_modules/for-musl': either('musl') });
