@@ -78,7 +78,11 @@ test('G2: what is put off for a fault of ours is put off no more when its schedu
 test('G2: the last attempt is made while the event is kept, whatever chance and Retry-After make of the schedule', () => {
   // Accepted as fitting into 30 days by its bare sum of 29 of them.
   const schedule = [0, ...Array(19).fill((29 * DAY_MS - 1) / 19)];
-  for (const headers of [{}, { 'retry-after': '604800' }] as Record<string, string>[]) {
+  // An hour before that, or, where the receiver asks for a time in that hour, early enough for an attempt that takes as long as one may.
+  for (const [headers, leastMs] of [
+    [{}, 3_600_000],
+    [{ 'retry-after': '604800' }, 120_000],
+  ] as [Record<string, string>, number][]) {
     for (const random of [() => 0.999999, () => 0, Math.random]) {
       let leftMs = 30 * DAY_MS;
       let attempts = 1;
@@ -87,7 +91,7 @@ test('G2: the last attempt is made while the event is kept, whatever chance and 
         if (decision.kind === 'dead_letter') break;
         leftMs -= 'delayMs' in decision ? decision.delayMs : Number.NaN;
       }
-      expect(leftMs).toBeGreaterThanOrEqual(3_600_000);
+      expect(leftMs).toBeGreaterThanOrEqual(leastMs);
       expect(attempts).toBeGreaterThan(9);
     }
   }
