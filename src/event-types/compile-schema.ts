@@ -30,9 +30,7 @@ export type Validation =
   | { readonly kind: 'too_large' | 'too_costly' | 'unready' };
 
 export interface Validator {
-  /**
-   * @param fuel what all values that it is given for may cost together; absent: as much as one value may cost, and no answer is `unready`
-   */
+  /** @param fuel what all values that it is given for may cost together; absent: as much as one value may cost, and no answer is `unready` */
   (value: unknown, fuel?: Fuel): Validation;
   /** Compiles the schema once more, into what checks large values. */
   readonly prepare: () => { readonly made: undefined; readonly cost: number };
@@ -109,10 +107,7 @@ export function compileSchema(schema: JsonSchema, place: string): Validator {
   return Object.assign(validate, { prepare, held: heldBytes(schema, patterns.values()) });
 }
 
-/**
- * Has patterns forget what is too much, the one that remembers most first, so that the others need not find everything out again because of
- * it.
- */
+/** Has patterns forget what is too much, the one that remembers most first: the others need not find everything out again because of it. */
 function trim(patterns: ReadonlyMap<string, LinearPattern>): void {
   let [kept, size] = [0, 0];
   for (const pattern of patterns.values()) {

@@ -2,6 +2,7 @@ import { type CallbackWithPromise, Consumer, type ConsumerOptions, type FetchOpt
 import { InflationError } from '../brokers/guard-inflation.ts';
 import type { Choice, FetchCaution, FetchSize, WantedPartition } from './fetch-caution.ts';
 import { FetchRoom } from './fetch-room.ts';
+import { EARLIEST, LATEST, logOffsets } from './log-offsets.ts';
 import { cutOffText, judge, type OutOfRange, type Stray, type Straying, strayingIn } from './out-of-range.ts';
 
 type Wanted = FetchOptions<Buffer, Buffer, Buffer, Buffer>;
@@ -27,8 +28,6 @@ const LIMITS: Readonly<Record<FetchSize, { readonly maxBytes?: number; readonly 
 /** Time between two answers that were too large, each of which costs time to inflate. */
 const RECOVER_MS = 1_000;
 const FETCH_WAIT_MS = 500;
-const LATEST = -1n;
-const EARLIEST = -2n;
 
 const NOTHING: FetchResponse = { throttleTimeMs: 0, errorCode: 0, sessionId: 0, responses: [], nodeEndpoints: [] };
 
@@ -86,19 +85,13 @@ export class CarefulConsumer extends Consumer {
 
   async #judgeAll(strays: readonly Stray[]): Promise<readonly (OutOfRange | null)[]> {
     const { nameOf } = this.#options;
-    const named = Map.groupBy(strays, ({ topicId }) => nameOf(topicId));
-    const topics = [...named.keys()];
-    const partitions = Object.fromEntries(
-      [...named].map(([topic, ofTopic]) => [topic, ofTopic.map(({ wanted }) => wanted.partition)]),
-    );
-    const [firsts, ends] = await Promise.all(
-      [EARLIEST, LATEST].map((timestamp) => this.listOffsets({ topics, partitions, timestamp })),
-    );
-    return strays.map(({ topicId, wanted }) => {
-      const topic = nameOf(topicId);
-      const [first, end] = [firsts, ends].map((offsets) => offsets!.get(topic)?.[wanted.partition]);
+    const places = strays.map(({ topicId, wanted: { partition } }) => ({ topic: nameOf(topicId), partition }));
+    const [firsts, ends] = await Promise.all([logOffsets(this, places, EARLIEST), logOffsets(this, places, LATEST)]);
+    return strays.map(({ wanted }, i) => {
+      const { topic, partition } = places[i]!;
+      const [first, end] = [firsts[i], ends[i]];
       if (first === undefined || end === undefined)
-        throw new Error(`The broker does not say where ${topic}/${wanted.partition} begins and ends.`);
+        throw new Error(`The broker does not say where ${topic}/${partition} begins and ends.`);
       return judge(wanted, topic, first, end);
     });
   }

@@ -1,16 +1,9 @@
 import type { Consumer } from '@platformatic/kafka';
 import type { SourceStarts } from '../store/source-starts.ts';
 import type { SourceLag } from './consumer.ts';
-import type { KafkaTopics } from './kafka-topics.ts';
+import { idOf, type KafkaTopics } from './kafka-topics.ts';
+import { EARLIEST, LATEST, logOffsets, type Place } from './log-offsets.ts';
 import type { MemberConsumer } from './member-consumer.ts';
-
-const LATEST = -1n;
-const EARLIEST = -2n;
-
-interface Place {
-  readonly topic: string;
-  readonly partition: number;
-}
 
 /** Where a source first began in a partition, `from`, which retention has deleted since: it begins at `to`, the first message there is. */
 export interface DeletedStart extends Place {
@@ -44,12 +37,12 @@ export async function groupPositions(
     else fresh.push({ topic, partition });
   }
   if (fresh.length === 0) return positions;
-  const firsts = await firstsOf(consumer, fresh);
+  const firsts = await logOffsets(consumer, fresh, EARLIEST);
   const begun = [];
   const deleted: DeletedStart[] = [];
   for (const [i, { topic, partition }] of fresh.entries()) {
-    const to = firsts[i]!;
-    const start = starts[topics.get(topic)?.id ?? '']?.[partition];
+    const to = firsts[i] ?? 0n;
+    const start = starts[idOf(topics, topic)]?.[partition];
     const from = start === undefined ? to : BigInt(start);
     const offset = from < to ? to : from;
     positions.set(`${topic}/${partition}`, offset);
@@ -59,16 +52,6 @@ export async function groupPositions(
   if (begun.length > 0) await consumer.tell(begun, membership);
   for (const one of deleted) onStartDeleted(one);
   return positions;
-}
-
-/** The first message of each. */
-async function firstsOf(consumer: Consumer, places: readonly Place[]): Promise<readonly bigint[]> {
-  const named = Map.groupBy(places, ({ topic }) => topic);
-  const partitions = Object.fromEntries(
-    [...named].map(([topic, ofTopic]) => [topic, ofTopic.map(({ partition }) => partition)]),
-  );
-  const firsts = await consumer.listOffsets({ topics: [...named.keys()], partitions, timestamp: EARLIEST });
-  return places.map(({ topic, partition }) => firsts.get(topic)?.[partition] ?? 0n);
 }
 
 /** How far each partition is behind its end; not known of one that ends before its place. */

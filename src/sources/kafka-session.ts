@@ -12,7 +12,7 @@ import type { Intake } from './intake.ts';
 import { KafkaGeneration } from './kafka-generation.ts';
 import { type DeletedStart, groupLag, groupPositions } from './kafka-positions.ts';
 import { kafkaStarts, type RecallStarts } from './kafka-starts.ts';
-import { goneTopics, type KafkaTopics, missingTopics, sameTopics, TopicFinder } from './kafka-topics.ts';
+import { goneTopics, idOf, type KafkaTopics, missingTopics, nameOf, sameTopics, TopicFinder } from './kafka-topics.ts';
 import { END_MS, type PartitionOffset } from './offset-committer.ts';
 import type { OutOfRange } from './out-of-range.ts';
 import { Standings } from './standings.ts';
@@ -140,13 +140,13 @@ export class KafkaSession {
     };
     const careful = {
       caution,
-      nameOf: (id: string) => this.#nameOf(id),
+      nameOf: (id: string) => nameOf(this.#topics, id),
       onHeld,
       onOutOfRange: (found: OutOfRange) => {
         onOutOfRange(found);
         // What came before may wait yet: it is told first.
         if (found.reason === 'deleted')
-          consumer.passedOver.skip(this.#idOf(found.topic), found.partition, found.from, found.to);
+          consumer.passedOver.skip(idOf(this.#topics, found.topic), found.partition, found.from, found.to);
       },
     };
     const consumer = new CommittedConsumer(options, careful, onFetched);
@@ -172,15 +172,6 @@ export class KafkaSession {
     await this.#turning;
   }
 
-  #idOf(topic: string): string {
-    return this.#topics.get(topic)?.id ?? '';
-  }
-
-  #nameOf(topicId: string): string {
-    for (const [name, { id }] of this.#topics) if (id === topicId) return name;
-    return topicId;
-  }
-
   /** The group has met anew: what was read under the old assignment is dropped, and the new one is read from where the group is. */
   #turn(meeting: number): void {
     this.#turning = this.#turning
@@ -197,7 +188,7 @@ export class KafkaSession {
     // What it could not store is read again, by whoever is given the partition.
     onTrouble(null);
     if (consumer === null) return;
-    caution.assign(this.#assigned(consumer, (topic) => this.#idOf(topic)));
+    caution.assign(this.#assigned(consumer, (topic) => idOf(this.#topics, topic)));
     this.#standings.keep(this.#assigned(consumer, (topic) => topic));
     this.#positions = await groupPositions(consumer, this.#topics, this.#starts, onStartDeleted);
     const generation = new KafkaGeneration({
@@ -285,7 +276,7 @@ export class KafkaSession {
     for (const [part, position] of this.#positions) {
       const slash = part.lastIndexOf('/');
       const [topic, partition] = [part.slice(0, slash), Number(part.slice(slash + 1))];
-      const offset = passedOver.after(this.#idOf(topic), partition, position);
+      const offset = passedOver.after(idOf(this.#topics, topic), partition, position);
       if (offset !== position) this.#generation?.reach({ topic, partition, offset, leaderEpoch: NO_EPOCH });
     }
   }

@@ -114,3 +114,14 @@ export function sameTopics(a: KafkaTopics, b: KafkaTopics): boolean {
 export function goneTopics(before: KafkaTopics, now: KafkaTopics): readonly string[] {
   return [...before].filter(([name, { id }]) => now.get(name)?.id !== id).map(([name]) => name);
 }
+
+/** @returns the id of a topic that is called so; empty for none */
+export function idOf(topics: KafkaTopics, name: string): string {
+  return topics.get(name)?.id ?? '';
+}
+
+/** @returns the name of the topic with that id; the id itself for none */
+export function nameOf(topics: KafkaTopics, topicId: string): string {
+  for (const [name, { id }] of topics) if (id === topicId) return name;
+  return topicId;
+}

@@ -16,15 +16,11 @@ export function databasePlace(databaseUrl: string): string {
  * for the name what may be the end of a password: one with a `/` that was not percent-encoded.
  */
 export function knownPlace(databaseUrl: string): string | null {
-  try {
-    const { host, port, database = '' } = new pg.Client({ connectionString: databaseUrl });
-    if (/[@:]/.test(database)) return null;
-    // A path may have colons, too, and no other name.
-    const place = `${/^[^/]*:/.test(host) ? `[${host}]` : host}:${port}/${database}`;
-    return place.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, encodeURIComponent);
-  } catch {
-    return null;
-  }
+  const { host, port, database = '' } = clientFor(databaseUrl) ?? {};
+  if (host === undefined || /[@:]/.test(database)) return null;
+  // A path may have colons, too, and no other name.
+  const place = `${/^[^/]*:/.test(host) ? `[${host}]` : host}:${port}/${database}`;
+  return place.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, encodeURIComponent);
 }
 
 /**
@@ -32,9 +28,14 @@ export function knownPlace(databaseUrl: string): string | null {
  * URL.
  */
 export function postgresHost(databaseUrl: string): PostgresHost | null {
+  const client = clientFor(databaseUrl);
+  return client && { host: client.host, port: client.port };
+}
+
+/** Null if pg does not understand the URL. It is not connected. */
+function clientFor(databaseUrl: string): pg.Client | null {
   try {
-    const { host, port } = new pg.Client({ connectionString: databaseUrl });
-    return { host, port };
+    return new pg.Client({ connectionString: databaseUrl });
   } catch {
     return null;
   }

@@ -191,6 +191,13 @@ export interface QueueInput {
   readonly endpoints: readonly { readonly num: number; readonly lane: number }[];
 }
 
+/** Of a delivery's attempts, how it ended last; one without an end was cancelled. */
+export const LAST_END = `coalesce((array_agg(decision ORDER BY attempt DESC) FILTER (WHERE ${ENDING}))[1], ${DECISION.cancel})`;
+
+/** Why it became a dead letter then. @param asked the parameter for a reason that is looked for: without one nothing is computed */
+export const lastReason = (asked: string) =>
+  `(array_agg(CASE WHEN ${asked}::text IS NULL THEN NULL ELSE ${REASON} END ORDER BY attempt DESC) FILTER (WHERE ${ENDING}))[1]`;
+
 // - At an ordered endpoint, what is made again takes a new place behind all that wait. Only a dead letter for which its key waits takes its
 //   old one (see `REOPEN` in redrive.ts).
 // - Deliveries that wait already are left alone. They must be seen in the same snapshot as their attempts, because the number of the next
@@ -203,8 +210,8 @@ const QUEUE = `
       FROM unnest($3::uuid[]) AS p(id)
      CROSS JOIN LATERAL (
        SELECT endpoint_num, max(attempt) AS attempt,
-              coalesce((array_agg(decision ORDER BY attempt DESC) FILTER (WHERE ${ENDING}))[1], ${DECISION.cancel}) AS ended,
-              (array_agg(CASE WHEN $9::text IS NULL THEN NULL ELSE ${REASON} END ORDER BY attempt DESC) FILTER (WHERE ${ENDING}))[1] AS reason
+              ${LAST_END} AS ended,
+              ${lastReason('$9')} AS reason
          FROM attempts a WHERE event_id = p.id AND tenant_num = $2 AND ($7::int IS NULL OR endpoint_num = $7) GROUP BY endpoint_num
      ) a
      WHERE ($8::smallint IS NULL OR a.ended = $8) AND ($9::text IS NULL OR a.reason = $9)

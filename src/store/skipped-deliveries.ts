@@ -1,8 +1,8 @@
-import { DECISION, ENDING } from './codes.ts';
+import { DECISION } from './codes.ts';
 import { REASON } from './dead-letter-reason.ts';
 import type { Queryable } from './in-transaction.ts';
 import { plainArray } from './plain-array.ts';
-import { decisionOf, type HeldReplay, type QueueInput } from './replay-chunk.ts';
+import { decisionOf, type HeldReplay, LAST_END, lastReason, type QueueInput } from './replay-chunk.ts';
 
 // The same choice as in `QUEUE` of replay-chunk.ts. Dead letters whose day was dropped are where they were: nobody brings them back for an
 // endpoint that is disabled.
@@ -12,8 +12,8 @@ const COUNT = `
       SELECT p.id AS event_id, a.endpoint_num, a.ended, a.reason
         FROM unnest($2::uuid[]) AS p(id)
        CROSS JOIN LATERAL (
-         SELECT endpoint_num, coalesce((array_agg(decision ORDER BY attempt DESC) FILTER (WHERE ${ENDING}))[1], ${DECISION.cancel}) AS ended,
-                (array_agg(CASE WHEN $5::text IS NULL THEN NULL ELSE ${REASON} END ORDER BY attempt DESC) FILTER (WHERE ${ENDING}))[1] AS reason
+         SELECT endpoint_num, ${LAST_END} AS ended,
+                ${lastReason('$5')} AS reason
            FROM attempts a WHERE event_id = p.id AND tenant_num = $1 AND endpoint_num = ANY($3::int[]) GROUP BY endpoint_num
        ) a
       UNION ALL
